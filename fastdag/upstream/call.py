@@ -1,0 +1,229 @@
+"""What goes through the stack of an upstream: a `Call` on the way out, a `Response` on the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fastdag.errors import UpstreamDecodeError, UpstreamStatusError
+
+__all__ = ["Call", "Headers", "Host", "Request", "Response", "Send", "Transport"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call as a node describes it: a method, a path below the upstream's base URL, and what goes with it."""
+
+    method: str
+    path: str
+    params: Any = None
+    headers: Mapping[str, str] | None = None
+    json: Any = None
+    data: Any = None
+
+
+class Headers(Mapping[str, str]):
+    """The headers of an answer, in order; looked up without regard to case. Repeated ones are joined by ", "."""
+
+    __slots__ = ("_found", "raw")
+
+    def __init__(self, raw: Iterable[tuple[str, str]] = ()) -> None:
+        self.raw = raw if isinstance(raw, list) else list(raw)
+        self._found: dict[str, str] | None = None
+
+    def _index(self) -> dict[str, str]:
+        found = self._found
+        if found is None:
+            found = self._found = {}
+            for name, value in self.raw:
+                name = name.lower()
+                found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
+
+    def __getitem__(self, name: str) -> str:
+        return self._index()[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index())
+
+    def __len__(self) -> int:
+        return len(self._index())
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a header, in order."""
+        name = name.lower()
+        return [value for key, value in self.raw if key.lower() == name]
+
+    def __repr__(self) -> str:
+        return f"Headers({self.raw!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One place an upstream can be reached at: `http://catalog:8080/base`, or `unix:///run/x.sock`."""
+
+    url: str
+    scheme: str
+    name: str
+    port: int
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Host:
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path:
+            return cls(url, "unix", parts.path, 0)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"{url!r} is no base URL; write it like http://catalog:8080 or unix:///run/catalog.sock")
+        if parts.username is not None:
+            raise ValueError("a base URL holds no credentials; give them with auth= or headers=")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(url, parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+
+    @property
+    def authority(self) -> str:
+        """What goes into the Host header (RFC 9110 §7.2): the port only where it is not the scheme's own."""
+        if self.scheme == "unix":
+            return "localhost"
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return name if self.port == {"http": 80, "https": 443}[self.scheme] else f"{name}:{self.port}"
+
+
+class Call:
+    """One call on its way down the stack. Every layer reads it; only the layer named beside a field writes it.
+
+    `target` is the request target below the host's prefix, percent-encoded, with the query. `headers` hold neither
+    Host nor any framing header: those are the transport's. `body` is bytes, an iterable of bytes, or `None`.
+    Deadlines are instants of the monotonic clock.
+    """
+
+    __slots__ = (
+        "attempt",  # 0 for the first: retry, hedge
+        "body",
+        "deadline",  # the total's: timeout
+        "early",  # whether the deadline was the caller's and shorter than the upstream's own: timeout
+        "headers",
+        "host",  # balance
+        "idempotent",
+        "max_bytes",
+        "method",
+        "options",  # per-call overrides of policies, by name
+        "stream",
+        "target",
+        "tried",  # hosts that earlier attempts used: balance
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[str, str]],
+        body: bytes | Iterable[bytes] | None = None,
+        *,
+        host: Host | None = None,
+        deadline: float | None = None,
+        idempotent: bool = True,
+        max_bytes: int = 2 << 20,
+        stream: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.host = host
+        self.deadline = deadline
+        self.idempotent = idempotent
+        self.max_bytes = max_bytes
+        self.stream = stream
+        self.options = options
+        self.attempt = 0
+        self.early = False
+        self.tried: tuple[Host, ...] = ()
+
+    def again(self) -> Call:
+        """The same call for another attempt: attempts share nothing that one of them could change."""
+        other = Call(
+            self.method,
+            self.target,
+            self.headers,
+            self.body,
+            host=self.host,
+            deadline=self.deadline,
+            idempotent=self.idempotent,
+            max_bytes=self.max_bytes,
+            stream=self.stream,
+            options=self.options,
+        )
+        other.attempt, other.early, other.tried = self.attempt, self.early, self.tried
+        return other
+
+
+class Response:
+    """An answer, whole: status, headers, and a body that is decoded when it is asked for."""
+
+    __slots__ = ("_elapsed", "_text", "content", "headers", "status_code", "url")
+
+    def __init__(
+        self, status_code: int, headers: Headers, content: bytes, *, url: str = "", elapsed: float = 0.0
+    ) -> None:
+        self.status_code = status_code
+        self.headers = headers
+        self.content = content
+        self.url = url
+        self._elapsed = elapsed
+        self._text: str | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start of the call to the last byte."""
+        return self._elapsed
+
+    @property
+    def ok(self) -> bool:
+        return self.status_code < 400
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the charset it declares, else UTF-8; bad bytes are a decode error."""
+        if self._text is None:
+            charset = "utf-8"
+            for part in self.headers.get("content-type", "").split(";")[1:]:
+                name, _, value = part.strip().partition("=")
+                if name.lower() == "charset":
+                    charset = value.strip("\"' ")
+            try:
+                self._text = self.content.decode(charset)
+            except (UnicodeDecodeError, LookupError) as error:
+                raise UpstreamDecodeError(f"the body is no {charset} text: {error}") from error
+        return self._text
+
+    def json(self, type: Any = Any) -> Any:
+        """The body as JSON (RFC 8259: strict UTF-8, no NaN), converted to `type` where one is given."""
+        try:
+            return msgspec.json.decode(self.content, type=type)
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise UpstreamDecodeError(f"the body is not the JSON that was asked for: {error}") from error
+
+    def raise_for_status(self) -> None:
+        """An `UpstreamStatusError` from 400 on."""
+        if not self.ok:
+            raise UpstreamStatusError(f"status {self.status_code}", status=self.status_code, response=self)
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}] {len(self.content)} bytes>"
+
+
+Send = Callable[[Call], Response]
+
+
+class Transport(Protocol):
+    """The lowest layer: one attempt of one call on one connection, to `call.host`, until `call.deadline`."""
+
+    def send(self, call: Call) -> Response: ...
+
+    def close(self) -> None: ...
