@@ -11,18 +11,15 @@ from typing import Any, TypedDict, TypeVar, Union, Unpack
 from weakref import WeakSet
 
 from fastdag.deadline import check_seconds
-from fastdag.outcome import Outcome
+from fastdag.signature import REQUIRED, Parameters
 
 __all__ = [
-    "REQUIRED",
     "RESERVED",
     "Edge",
     "FunctionNode",
     "Node",
     "NodeOptions",
     "NodeRef",
-    "Param",
-    "Parameters",
     "add_child",
     "add_parent",
     "is_node",
@@ -35,16 +32,6 @@ RESERVED = frozenset({"context", "path", "query", "headers", "json", "body", "st
 NodeRef = Union["Node", type["Node"], str]
 
 
-class _Missing:
-    """The absence of a value, where `None` is one."""
-
-    def __repr__(self) -> str:
-        return "REQUIRED"
-
-
-REQUIRED: Any = _Missing()
-
-
 class NodeOptions(TypedDict, total=False):
     """The options of every node, whatever its kind; see `Node`."""
 
@@ -54,67 +41,6 @@ class NodeOptions(TypedDict, total=False):
     timeout: float | None
     after: NodeRef | Sequence[NodeRef]
     output: bool | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One argument that a function accepts from a parent.
-
-    `default` is `REQUIRED` or what is passed when the parent has no data. `outcome` asks for the parent's `Outcome`
-    instead of its data. `implies` is the id of the parent that the parameter names by itself, if it does.
-    """
-
-    name: str
-    default: Any = REQUIRED
-    outcome: bool = False
-    implies: str | None = None
-    positional: bool = True
-    keyword: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """Everything a function accepts: the context (`"first"`, `"context"` by keyword, or not at all) and parents."""
-
-    context: str | None
-    params: tuple[Param, ...] = ()
-    any_positional: bool = False
-    any_keyword: bool = False
-
-    @classmethod
-    def of(cls, function: Callable[..., Any], *, by_name: bool) -> Parameters:
-        """Reads a signature. `by_name`: every parameter but `context` names its parent, as in a function node."""
-        try:
-            signature = inspect.signature(function, eval_str=True)
-        except NameError:  # an annotation that only a type checker can resolve
-            signature = inspect.signature(function)
-        params = list(signature.parameters.values())
-        context: str | None = None
-        kinds = inspect.Parameter
-        if not by_name:
-            if params and params[0].kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD):
-                context = "first"
-                del params[0]
-            elif params and params[0].kind is kinds.VAR_POSITIONAL:
-                context = "first"
-        elif any(p.name == "context" for p in params):
-            first = params[0].name == "context" and params[0].kind is not kinds.KEYWORD_ONLY
-            context = "first" if first else "context"
-            params = [p for p in params if p.name != "context"]
-        named = tuple(
-            Param(
-                p.name,
-                REQUIRED if p.default is p.empty else p.default,
-                p.annotation is Outcome or p.annotation in ("Outcome", "fastdag.Outcome"),
-                p.name if by_name else None,
-                p.kind is not kinds.KEYWORD_ONLY,
-                p.kind is not kinds.POSITIONAL_ONLY,
-            )
-            for p in params
-            if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
-        )
-        rest = {p.kind for p in params}
-        return cls(context, named, kinds.VAR_POSITIONAL in rest, kinds.VAR_KEYWORD in rest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +89,7 @@ class Node:
 
     _edges: list[Edge]
     _graphs: WeakSet[Any]
-    _declared_edges: tuple[tuple[str, str, str | None], ...] = ()
+    _declared_edges: tuple[tuple[str, NodeRef, str | None], ...] = ()
 
     def __new__(cls, *_args: Any, **_options: Any) -> Node:
         # Here and not in __init__, which subclasses override without calling ours.
@@ -191,7 +117,7 @@ class Node:
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        if self._graphs:
+        if name in NodeOptions.__annotations__ or name == "id":
             self._changed()
 
     def _changed(self) -> None:
@@ -215,6 +141,14 @@ class Node:
                 found: Callable[..., Any] = getattr(self, "resolve")  # noqa: B009 - the base class has none
                 return found
         return self.load
+
+    def option(self, name: str) -> Any:
+        """An option's value. A function that a class holds is a method only if its first parameter is `self`."""
+        value = inspect.getattr_static(self, name)
+        if inspect.isfunction(value) and name not in vars(self):
+            first = next(iter(inspect.signature(value).parameters), None)
+            return getattr(self, name) if first == "self" else value
+        return getattr(self, name)
 
     def problems(self) -> list[str]:
         """What is wrong with this node by itself, asked for when a graph is compiled."""
@@ -289,7 +223,7 @@ def _declare(side: str, other: NodeRef, argument: str | None) -> Callable[[Class
         if not (isinstance(cls, type) and issubclass(cls, Node)):
             raise TypeError(f"@add_{side} decorates a subclass of Node, not {cls!r}")
         # Decorators apply from the bottom up, so each new one goes to the front.
-        cls._declared_edges = ((side, other, argument), *vars(cls).get("_declared_edges", ()))  # type: ignore[assignment]
+        cls._declared_edges = ((side, other, argument), *vars(cls).get("_declared_edges", ()))
         return cls
 
     return decorate
