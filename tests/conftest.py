@@ -1,0 +1,35 @@
+"""What every test gets: a patched standard library, and a look at what it left running."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import gc
+import time
+from collections.abc import Iterator
+from weakref import WeakSet
+
+import gevent
+import pytest
+
+
+def _running() -> list[gevent.Greenlet]:
+    return [found for found in gc.get_objects() if isinstance(found, gevent.Greenlet) and not found.dead]
+
+
+def _started_by_a_server(found: gevent.Greenlet) -> bool:
+    # gevent's servers start one greenlet per connection, from the loop. They end with their server, and that is the
+    # business of the fixture that made it, which may serve a whole module.
+    return found.spawning_greenlet() is gevent.get_hub()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fails a test that leaves a greenlet behind; what is about to end has a second to do so."""
+    before = WeakSet(_running())
+    yield
+    patience = time.monotonic() + 1
+    while left := [g for g in _running() if g not in before and not _started_by_a_server(g)]:
+        if time.monotonic() > patience:
+            pytest.fail(f"left running: {left}")
+        gevent.sleep(0.01)
