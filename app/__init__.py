@@ -1,0 +1,1 @@
+"""A shop's backend for its frontends: one request in, one merged answer out, seven services behind it."""
