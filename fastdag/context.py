@@ -49,21 +49,48 @@ SCOPE: ContextVar[Scope | None] = ContextVar("fastdag_scope", default=None)
 current_scope = SCOPE.get
 
 
-@dataclass(slots=True)
 class ResponseParts:
-    """What nodes ask to be sent along with the body. Each node writes; the order of declaration decides."""
+    """What one node asks to be sent along with the body. The order of declaration decides between nodes.
 
-    status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    `status` is a number from 200 to 599; without one it is 200. `headers` replaces what nodes declared earlier
+    set, and `add_header` adds to it.
+    """
+
+    __slots__ = ("_status", "added", "headers")
+
+    def __init__(self) -> None:
+        self._status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.added: list[tuple[str, str, str]] = []
+
+    @property
+    def status(self) -> int | None:
+        return self._status
+
+    @status.setter
+    def status(self, value: int | None) -> None:
+        # Here and not when the answer is sent, so that the traceback shows the node that did it.
+        if value is not None and not (isinstance(value, int) and 200 <= value <= 599):
+            raise ValueError(f"a response's status is a number from 200 to 599, not {value!r}")
+        self._status = value
+
+    def add_header(self, name: str, value: str, how: str = "append") -> None:
+        """Send a header: beside what other nodes send, instead of it (`"last"`), or only without it (`"first"`).
+
+        `Set-Cookie` is always sent beside the others.
+        """
+        if how not in ("first", "last", "append"):
+            raise ValueError(f"how is 'first', 'last' or 'append', not {how!r}")
+        self.added.append((name, value, how))
 
 
 @dataclass(slots=True)
 class Context:
     """One request, as its nodes see it. Any other value can be a context too; this is the one the web side makes.
 
-    `path` holds the route's parameters, `query` and `headers` the request's (header names in lower case), `json` the
-    decoded body and `body` its bytes. `deadline` is an instant of the monotonic clock. `state` is the request's own
-    dict, for middleware and nodes; `response` is what to send along; `request` is Falcon's.
+    `path` holds the route's parameters, `query` and `headers` the request's (a repeated query parameter is a list;
+    header names are in lower case), `json` the decoded body and `body` its bytes. `deadline` is an instant of the
+    monotonic clock. `state` is the request's own dict, for middleware and nodes; `request` is Falcon's.
     """
 
     path: Mapping[str, Any] = field(default_factory=dict)
@@ -75,8 +102,17 @@ class Context:
     request_id: str = ""
     deadline: float | None = None
     state: dict[str, Any] = field(default_factory=dict)
-    response: ResponseParts = field(default_factory=ResponseParts)
     request: Any = None
+    #: What every node wrote into `response`, by node id; `None` stands for code outside a node.
+    parts: dict[str | None, ResponseParts] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def response(self) -> ResponseParts:
+        """Status and headers to send along, of the node that asks: nodes never see what others wrote."""
+        scope, node_id = SCOPE.get(), None
+        while scope is not None and scope.context is self:
+            node_id, scope = scope.node_id, scope.parent
+        return self.parts.setdefault(node_id, ResponseParts())
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function in a greenlet that inherits contextvars and the deadline, and dies with the run."""
