@@ -7,20 +7,13 @@ monkey.patch_all()
 import argparse
 import signal
 
-import falcon
 import gevent
 import gevent.event
 from gevent.pywsgi import WSGIServer
 
-from app.services import catalogue, orders, prices, recommendations, reviews, sellers, stock
+from app.services import FIRST_PORT, NAMES, catalogue, orders, prices, recommendations, reviews, sellers, stock
 
-FIRST_PORT = 9101
-
-
-def services() -> dict[str, falcon.App]:
-    """The services in the order of their ports."""
-    modules = (catalogue, prices, stock, reviews, recommendations, sellers, orders)
-    return {module.__name__.rpartition(".")[2]: module.app() for module in modules}
+APPS = (catalogue.app, prices.app, stock.app, reviews.app, recommendations.app, sellers.app, orders.app)
 
 
 def main() -> None:
@@ -29,9 +22,9 @@ def main() -> None:
     parser.add_argument("--first-port", type=int, default=FIRST_PORT, help="the others follow; 0 takes any free ones")
     options = parser.parse_args()
     servers = []
-    for offset, (name, service) in enumerate(services().items()):
+    for offset, (name, app) in enumerate(zip(NAMES, APPS, strict=True)):
         port = options.first_port and options.first_port + offset
-        server = WSGIServer((options.host, port), service, log=None)
+        server = WSGIServer((options.host, port), app(), log=None)
         server.start()
         print(f"{name} http://{options.host}:{server.server_port}", flush=True)
         servers.append(server)
