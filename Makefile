@@ -1,0 +1,39 @@
+# Everything runs in .venv, which is made when it is needed and brought up to date when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage
+
+.PHONY: serve test lint types wheel clean $(BENCHES)
+
+serve: $(VENV)/with-nothing
+	@$(BIN)/python -m app.serve
+
+test: $(VENV)/with-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/with-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/with-lint
+	$(BIN)/mypy
+
+wheel: $(VENV)/with-test
+	$(BIN)/python -m build
+
+$(BENCHES): bench-%: $(VENV)/with-bench
+	$(BIN)/python -m benchmarks.$*
+
+clean:
+	rm -rf $(VENV) dist build
+
+# with-nothing: the project alone; with-X: the project with its extra X.
+$(VENV)/with-%: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.$(if $(filter-out nothing,$*),[$*])'
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastdag needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
