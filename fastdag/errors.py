@@ -8,6 +8,7 @@
         ├── UpstreamConnectError       connect: refused, unreachable, TLS, DNS
         ├── UpstreamProtocolError      protocol: bad framing, garbage, a cut body
         ├── UpstreamStatusError        status: a status outside `ok`
+        │   └── Relayed                    not a failure: the upstream's answer is the run's
         ├── UpstreamDecodeError        decode: a body that is not what was asked for
         ├── UpstreamTooLarge           too_large: over a limit on headers, body or elements
         ├── UpstreamRejected           breaker_open, bulkhead_full, shed, cancelled: never left the process
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidValue",
     "MissingValue",
     "NodeError",
+    "Relayed",
     "UpstreamConnectError",
     "UpstreamDecodeError",
     "UpstreamError",
@@ -136,6 +138,10 @@ class UpstreamStatusError(UpstreamError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.message,), {**self.__dict__, "response": None})
+
+
+class Relayed(UpstreamStatusError):
+    """A status that a fetch names in `relay=`: `response` is to be sent as the run's answer. No failure of anybody."""
 
 
 class UpstreamDecodeError(UpstreamError):
