@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -49,3 +50,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
+
+
+settings = Settings.from_environ(os.environ)
