@@ -31,7 +31,7 @@ _reference = re.compile(r"([^\W\d]\w*)((?:\.[^.?\s]+)*)(\??)").fullmatch
 
 
 def read(value: Any, step: str) -> Any:
-    """One step into a value: a mapping's key, a list's index, else an attribute that is data. `ABSENT` if there is none.
+    """One step into a value: a mapping's key, a list's index, else an attribute that is data; else `ABSENT`.
 
     Methods and names with a leading underscore are no data: `{product.items}` never means `dict.items`.
     """
@@ -70,7 +70,7 @@ class Reference:
         return cls(text, source, tuple(steps.split(".")[1:]), bool(optional))
 
     def reader(self, *, null: bool) -> Read:
-        """Reads the value, or `None` where an optional one is absent. `null`: whether a `None` that is there counts."""
+        """Reads the value; `None` where an optional one is absent. `null`: whether a `None` found counts as one."""
         find, optional, missing = self._finder(), self.optional, f"{{{self.text}}} has no value"
 
         def reader(context: Any, parents: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import msgspec
 
 from fastdag.errors import UpstreamDecodeError, UpstreamStatusError
 
-__all__ = ["Call", "Headers", "Host", "Request", "Response", "Send", "Transport"]
+__all__ = ["Call", "Headers", "Host", "Request", "Response", "Send", "StreamedResponse", "Transport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ class Call:
         "options",  # per-call overrides of policies, by name
         "stream",
         "target",
+        "timeout",  # the call's own total in seconds, where it was given one
         "tried",  # hosts that earlier attempts used: balance
     )
 
@@ -129,6 +130,7 @@ class Call:
         idempotent: bool = True,
         max_bytes: int = 2 << 20,
         stream: bool = False,
+        timeout: float | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.method = method
@@ -140,6 +142,7 @@ class Call:
         self.idempotent = idempotent
         self.max_bytes = max_bytes
         self.stream = stream
+        self.timeout = timeout
         self.options = options
         self.attempt = 0
         self.early = False
@@ -157,6 +160,7 @@ class Call:
             idempotent=self.idempotent,
             max_bytes=self.max_bytes,
             stream=self.stream,
+            timeout=self.timeout,
             options=self.options,
         )
         other.attempt, other.early, other.tried = self.attempt, self.early, self.tried
@@ -166,17 +170,22 @@ class Call:
 class Response:
     """An answer, whole: status, headers, and a body that is decoded when it is asked for."""
 
-    __slots__ = ("_elapsed", "_text", "content", "headers", "status_code", "url")
+    __slots__ = ("_content", "_elapsed", "_text", "headers", "status_code", "url")
 
     def __init__(
         self, status_code: int, headers: Headers, content: bytes, *, url: str = "", elapsed: float = 0.0
     ) -> None:
         self.status_code = status_code
         self.headers = headers
-        self.content = content
+        self._content = content
         self.url = url
         self._elapsed = elapsed
         self._text: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The body, without its content encoding."""
+        return self._content
 
     @property
     def elapsed(self) -> float:
@@ -216,6 +225,52 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}] {len(self.content)} bytes>"
+
+
+class StreamedResponse(Response):
+    """An answer whose body is still on its way, from a call with `stream=True`.
+
+    Iterate over its pieces, or read `content` for what is left of it. It holds its connection until it was read to
+    the end or closed, so use it in a `with` block. The call's deadline and its limit on bytes hold for the body too.
+    """
+
+    __slots__ = ("_close", "_pieces")
+
+    def __init__(
+        self,
+        status_code: int,
+        headers: Headers,
+        pieces: Iterator[bytes],
+        close: Callable[[], object],
+        *,
+        url: str = "",
+        elapsed: float = 0.0,
+    ) -> None:
+        super().__init__(status_code, headers, b"", url=url, elapsed=elapsed)
+        self._pieces = pieces
+        self._close = close
+
+    @property
+    def content(self) -> bytes:
+        """What was left of the body when this was first asked for."""
+        self._content += b"".join(self._pieces)
+        return self._content
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        """Drop what is left of the body."""
+        self._close()
+
+    def __enter__(self) -> StreamedResponse:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status_code}] streamed>"
 
 
 Send = Callable[[Call], Response]

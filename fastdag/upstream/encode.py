@@ -55,7 +55,7 @@ TRANSPORTS_OWN = frozenset(
 
 FORM = "application/x-www-form-urlencoded"
 
-# What a path may hold besides letters and digits (RFC 3986 §3.3), "?" for a query, and "%" for what is encoded already.
+# What a path may hold besides letters and digits (RFC 3986 §3.3), "?" for a query, "%" for what is encoded.
 IN_PATH = "/?%:@!$&'()*+,;=~"
 _plain_path = re.compile(r"/[A-Za-z0-9_~/-]*").fullmatch
 _plain_text = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*").fullmatch
@@ -95,7 +95,7 @@ def percent_encode(text: str, safe: str = "") -> str:
 
 
 def encode_segment(value: Any) -> str:
-    """One segment of a path. A dot segment or an empty one would change which resource is asked for (RFC 3986 §5.2.4)."""
+    """One segment of a path. A dot segment or an empty one would ask for another resource (RFC 3986 §5.2.4)."""
     text = text_of(value)
     if _plain_text(text):
         return text
