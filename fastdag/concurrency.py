@@ -32,11 +32,19 @@ __all__ = [
     "get_hub",
     "getcurrent",
     "greenlet",
+    "is_patched",
+    "original",
+    "sleep",
     "spawn",
+    "wait_at_most",
     "warn_unless_patched",
 ]
 
 spawn = gevent.spawn
+sleep = gevent.sleep
+
+#: `original("time", "sleep")`: what the standard library had there before it was patched.
+original = gevent.monkey.get_original
 
 
 class Waiter:
@@ -55,33 +63,44 @@ class Waiter:
         self._value: Any = None
         self._error: BaseException | None = None
 
-    def wake(self, value: Any = None) -> bool:
+    def wake(self, value: Any = None, error: BaseException | None = None) -> bool:
+        """Claim it; the waiting greenlet goes on with the value, or with the error raised."""
         if self.claimed:
             return False
         self.claimed = True
-        self._value = value
+        self._value, self._error = value, error
         if self._greenlet is not None:
             self._greenlet.switch()
         return True
 
     def fail(self, error: BaseException) -> bool:
-        if self.claimed:
-            return False
-        self._error = error
-        return self.wake()
+        return self.wake(None, error)
 
     def wait(self) -> Any:
         """Blocks until somebody wakes it, and returns or raises what was brought."""
         if not self.claimed:
             self._greenlet = getcurrent()
+            switch = get_hub().switch
             try:
-                get_hub().switch()
+                while not self.claimed:
+                    switch()
             finally:
                 self._greenlet = None
                 self.claimed = True
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def wait_at_most(waiter: Waiter, seconds: float, late: Any = None) -> Any:
+    """Wait like `waiter.wait()`, but after so many seconds be woken with `late`."""
+    timer = get_hub().loop.timer(max(0.0, seconds))
+    timer.start(waiter.wake, late, update=True)
+    try:
+        return waiter.wait()
+    finally:
+        timer.stop()
+        timer.close()
 
 
 class Crew:
@@ -100,7 +119,7 @@ class Crew:
         self._limit = limit
 
     def run(self, task: Callable[[], object]) -> None:
-        """Start a task now, in a greenlet of its own; called in the hub. The task raises nothing but a stop."""
+        """Start a task now, in a greenlet of its own; called in the hub. A task that returns true used it up."""
         idle = self._idle
         while idle:
             member = idle.popleft()
@@ -113,9 +132,9 @@ class Crew:
     def _live(self, task: Any) -> None:
         idle, limit, park = self._idle, self._limit, self._hub.switch
         while True:
-            task()
+            used_up = task()
             task = None
-            if len(idle) >= limit:
+            if used_up or len(idle) >= limit:
                 return
             idle.append(getcurrent())
             try:
@@ -152,9 +171,14 @@ def from_signal_handler(error: BaseException) -> bool:
     return False
 
 
+def is_patched() -> bool:
+    """Whether the standard library's sockets let the loop run while they wait."""
+    return bool(gevent.monkey.is_module_patched("socket"))
+
+
 def warn_unless_patched() -> None:
     """Says so when the standard library blocks: fastdag never patches, the program's first lines do."""
-    if not gevent.monkey.is_module_patched("socket"):
+    if not is_patched():
         # `skip_file_prefixes` came with 3.12; the caller's caller is near enough.
         warnings.warn(
             "the standard library is not patched, so blocking calls will not overlap; put "

@@ -1,0 +1,340 @@
+"""One run of a plan: its caller, its workers, its deadline.
+
+Who does what. The *caller*, the greenlet that asked for the run, executes no node: it waits, so that the answer can
+leave on time whatever a node does. *Workers*, greenlets of the hub's crew, pop ready nodes and run them one after
+another. The *hub* does what comes from outside a node: start, deadline, node timeouts, cancellation. All of them
+write into the same ledger (`ledger.py`), whose states are written once.
+
+How nodes overlap. Most nodes do not block, so a greenlet for each would cost many times what they do. A worker
+that is about to run a node while others are ready has the loop start one more worker, soon. If the node does not
+block, that worker finds an empty queue; if it does, the others start at once. Nodes that mostly wait are popped first.
+
+Bounds. `SLICE`, 5 ms: a worker that has computed for so long without blocking lets the loop turn once, since that is
+what all other requests are waiting for. Timers have the lowest priority of the loop, so that an answer which is
+there is seen before the timer that ran out beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from fastdag.concurrency import GreenletExit, Waiter, crew, from_signal_handler, get_hub, getcurrent, spawn
+from fastdag.context import SCOPE, Scope
+from fastdag.deadline import earliest, now
+from fastdag.errors import reason_of
+from fastdag.events import Instruments
+from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED, Ledger
+from fastdag.plan import DIRECT, ONE_PARENT, TWO_PARENTS, Plan, Step
+
+__all__ = ["Cancelled", "Run"]
+
+SLICE = 0.005
+NEVER = float("inf")
+LAST = -2  # priority of timers
+
+_SKIP = object()  # what a node gives whose `when=` said no
+
+
+class Cancelled(GreenletExit):
+    """Thrown into a node that nobody waits for any more. Not an `Exception`: `except Exception` lets it through."""
+
+
+class Run(Ledger):
+    """One run. `go` does all of it; the rest is called by the loop, and by the workers that it starts."""
+
+    __slots__ = (
+        "abandoned",
+        "context",
+        "contextvars",
+        "hub",
+        "instruments",
+        "limit",
+        "over",
+        "relaying",
+        "scope",
+        "spawned",
+        "waiter",
+        "workers",
+    )
+
+    def __init__(self, plan: Plan, context: Any, timeout: float | None, instruments: Instruments) -> None:
+        super().__init__(plan, now())
+        self.context = context
+        self.instruments = instruments
+        self.workers: dict[Any, list[int]] = {}  # greenlet -> [the node it runs, or -1]
+        self.spawned: set[Any] = set()
+        self.abandoned = 0
+        self.relaying = True  # `go` asks for the first relay
+        self.over = False
+        self.hub = get_hub()
+        self.waiter = Waiter()
+        outer = SCOPE.get()
+        limit = earliest(None if timeout is None else self.start + timeout, outer.deadline if outer else None)
+        self.limit = NEVER if limit is None else limit
+        self.scope = Scope(context, limit, run=self, parent=outer, spawn=self.spawn)
+        self.contextvars = copy_context()
+        self.contextvars.run(SCOPE.set, self.scope)
+
+    # -- the caller
+
+    def go(self) -> None:
+        """Run the plan; returns when every node has ended, or enough is known to say that the run failed."""
+        if getcurrent() is self.hub:
+            raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
+        loop = self.hub.loop
+        timer = None
+        if self.limit != NEVER:
+            timer = loop.timer(max(self.limit - self.start, 0.0), priority=LAST)
+            timer.start(self.expire)
+        loop.run_callback(self.relay)
+        try:
+            self.waiter.wait()
+        except BaseException:  # killed, timed out or interrupted while it waited: the run goes with its caller
+            self.cancel()
+            raise
+        finally:
+            if timer is not None:
+                timer.stop()
+                timer.close()
+
+    # -- workers
+
+    def relay(self) -> None:
+        """In the hub: one more worker, if there is something left to do."""
+        self.relaying = False
+        if self.ready or self.waits_ready:
+            crew().run(self.work)
+
+    def work(self) -> bool:
+        """Run ready nodes until there are none; true if this greenlet must not be used again."""
+        plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
+        calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
+        ready, waits_ready, missing, own_copy = self.ready, self.waits_ready, self.missing, self.contextvars.copy
+        loop = self.hub.loop
+        me = getcurrent()
+        running = self.workers[me] = [-1]
+        clock = now()
+        turn, breathe_at = loop.iteration, clock + SLICE
+        tainted = False
+        while (ready or waits_ready) and not tainted:
+            if clock >= self.limit:
+                if not self.fatal:
+                    loop.run_callback(self.expire)
+                break
+            if clock >= breathe_at:
+                if loop.iteration == turn:
+                    self._breathe(me)
+                clock = now()
+                turn, breathe_at = loop.iteration, clock + SLICE
+                continue
+            i = waits_ready.popleft() if waits_ready else ready.popleft()
+            if not self.relaying and (ready or waits_ready):
+                self.relaying = True
+                loop.run_callback(self.relay)
+            if i < 0:
+                running[0] = ~i
+                tainted = self._fall_back(~i)
+                running[0] = -1
+                clock = now()
+                continue
+            if missing and i in missing:
+                self.without_parents(i, clock)
+                continue
+            shape, function, a, b = calls[i]
+            running[0] = i
+            self.began[i] = clock
+            try:
+                if shape == TWO_PARENTS:
+                    value = own_copy().run(function, context, values[a], values[b])
+                elif shape == ONE_PARENT:
+                    value = own_copy().run(function, context, values[a])
+                elif shape == DIRECT:
+                    value = own_copy().run(function, context)
+                else:
+                    value = self._roundabout(plan.steps[i])
+            except BaseException as error:
+                running[0] = -1
+                tainted = self._raised(i, error, PENDING)
+                clock = now()
+                continue
+            running[0] = -1
+            if state[i]:  # somebody wrote its outcome meanwhile, so it swallowed its cancellation
+                tainted = True
+                continue
+            clock = now()
+            if value is _SKIP:
+                self.settle(i, SKIPPED, clock)
+                continue
+            # What `settle` does, for the most frequent end.
+            values[i] = value
+            state[i] = OK
+            self.ended[i] = clock
+            self.left -= 1
+            for child in children[i]:
+                waiting[child] = left = waiting[child] - 1
+                if not left:
+                    (waits_ready if waits[child] else ready).append(child)
+            if stand_ins[i]:
+                self.stand_in(i, clock)
+            if not self.left:
+                self.all_ended()
+        del self.workers[me]
+        if tainted:
+            self._kick()
+        return tainted
+
+    def _kick(self) -> None:
+        """Have a worker started for what somebody outside of one has made ready."""
+        if (self.ready or self.waits_ready) and not self.relaying:
+            self.relaying = True
+            self.hub.loop.run_callback(self.relay)
+
+    def _breathe(self, me: Any) -> None:
+        """Let the loop serve sockets and timers once. Not `sleep(0)`, which would only run other callbacks."""
+        timer = self.hub.loop.timer(0)
+        timer.start(me.switch)
+        try:
+            self.hub.switch()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # a `gevent.Timeout` that a node forgot: it is nobody's now
+            pass
+        finally:
+            timer.stop()
+            timer.close()
+
+    # -- a node with more to it than a call
+
+    def _roundabout(self, step: Step) -> Any:
+        """Call a node that has a condition, a timeout, defaults, names or outcomes."""
+        contextvars = self.contextvars.copy()
+        if step.timeout is None:
+            return contextvars.run(self._evaluate, step)
+        limit = earliest(now() + step.timeout, self.scope.deadline)
+        scope = Scope(self.context, limit, node_id=step.id, run=self, parent=self.scope, spawn=self.spawn)
+        contextvars.run(SCOPE.set, scope)
+        timer = self.hub.loop.timer(step.timeout, priority=LAST)
+        timer.start(self._node_timeout, step, scope)
+        try:
+            return contextvars.run(self._evaluate, step)
+        finally:
+            timer.stop()
+            timer.close()
+
+    def _evaluate(self, step: Step) -> Any:
+        if step.when is not None and not self.apply(step.when, self.context):
+            return _SKIP
+        return self.apply(step.call, self.context)
+
+    def _fall_back(self, i: int) -> bool:
+        """Call the fallback of a node that failed; true if it went on after its time."""
+        step, error = self.plan.steps[i], self.trouble[i][1]
+        assert step.fallback_call is not None and error is not None
+        try:
+            value = self.contextvars.copy().run(step.fallback_call, self.context, error)
+        except BaseException as second:
+            return self._raised(i, second, FALLING)
+        if self.state[i] != FALLING:
+            return True
+        self.values[i] = value
+        self.settle(i, FALLBACK, now())
+        return False
+
+    def _raised(self, i: int, error: BaseException, expected: int) -> bool:
+        """A node, or its fallback, raised; true if its outcome had been written before."""
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and from_signal_handler(error)):
+            self.cancel(error)
+        if self.state[i] != expected:
+            return True
+        if expected == FALLING:
+            self.trouble[i] = (reason_of(error), error)
+            self.lose(i, now())
+        else:
+            self.fail(i, error, reason_of(error), now())
+        return False
+
+    # -- the end
+
+    def all_ended(self) -> None:
+        if not self.fatal:
+            self._finish()
+
+    def required_failed(self) -> None:
+        self.limit = -NEVER
+        if len(self.fatal) == 1:
+            # At the end of this turn of the loop: others may fail in it too, and the first declared decides.
+            self.hub.loop.run_callback(self.cancel)
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        """End the run now: what is in flight is interrupted, what has not started never will be."""
+        if not self.over:
+            self.close(now())
+            self._interrupt_all()
+            self._finish(error)
+
+    def _finish(self, error: BaseException | None = None) -> None:
+        """Wake the caller in the next turn of the loop: what is interrupted in this one is gone by then."""
+        self.over = self.scope.closed = True
+        self.limit = -NEVER
+        for greenlet in self.spawned:
+            greenlet.kill(block=False)
+        self.hub.loop.run_callback(self.waiter.wake, None, error)
+
+    def _interrupt_all(self) -> None:
+        for greenlet, cell in self.workers.items():
+            self._interrupt(greenlet, cell)
+
+    def _interrupt(self, greenlet: Any, cell: list[int]) -> None:
+        if cell[0] >= 0 and greenlet is not getcurrent():
+            self.hub.loop.run_callback(self._throw, greenlet, cell, cell[0])
+
+    def _throw(self, greenlet: Any, cell: list[int], i: int) -> None:
+        """In the hub: interrupt a node. One that goes on all the same is abandoned."""
+        if cell[0] == i:
+            greenlet.throw(Cancelled())
+            if cell[0] == i:
+                self.abandoned += 1
+                if self.instruments.active:
+                    self.instruments.emit("node.abandoned", graph=self.plan.graph_id, node=self.plan.ids[i])
+
+    def _node_timeout(self, step: Step, scope: Scope) -> None:
+        """In the hub: a node's own time is up."""
+        if self.state[step.index] == PENDING:
+            scope.closed = True
+            late = TimeoutError(f"{step.id} took longer than {step.timeout} s")
+            self.fail(step.index, late, "timeout", now())
+            for greenlet, cell in self.workers.items():
+                if cell[0] == step.index:
+                    self._interrupt(greenlet, cell)
+            self._kick()
+
+    def expire(self) -> None:
+        """In the hub: the run's deadline. Who runs has timed out; who has not started is skipped, or missed."""
+        if not self.over and not self.fatal:
+            self.limit = -NEVER
+            self._interrupt_all()
+            self.run_out({cell[0] for cell in self.workers.values()}, self._answer_now, now())
+            self.cancel()
+
+    def _answer_now(self, i: int) -> None:
+        """In the hub: a fallback that is called after the deadline must answer without blocking."""
+        crew().run(lambda: self._last_word(i))
+
+    def _last_word(self, i: int) -> bool:
+        me = getcurrent()
+        self.workers[me] = [i]
+        try:
+            return self._fall_back(i)
+        finally:
+            del self.workers[me]
+
+    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
+        """For `context.spawn`: a greenlet with the caller's contextvars that dies with the run."""
+        if self.over:
+            raise RuntimeError("this run is over; nothing can be spawned in it any more")
+        greenlet = spawn(copy_context().run, function, *args)
+        self.spawned.add(greenlet)
+        greenlet.rawlink(self.spawned.discard)
+        return greenlet
