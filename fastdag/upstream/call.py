@@ -105,8 +105,9 @@ class Call:
         "attempt",  # 0 for the first: retry, hedge
         "body",
         "deadline",  # the total's: timeout
-        "early",  # whether the deadline was the caller's and shorter than the upstream's own: timeout
+        "early",  # whether the attempt had less than half of its usual time, which is the caller's doing: attempt
         "headers",
+        "hedged",  # whether a second attempt may run beside it, so that no retry follows it: hedge
         "host",  # balance
         "idempotent",
         "max_bytes",
@@ -146,6 +147,7 @@ class Call:
         self.options = options
         self.attempt = 0
         self.early = False
+        self.hedged = False
         self.tried: tuple[Host, ...] = ()
 
     def again(self) -> Call:
@@ -163,7 +165,7 @@ class Call:
             timeout=self.timeout,
             options=self.options,
         )
-        other.attempt, other.early, other.tried = self.attempt, self.early, self.tried
+        other.attempt, other.hedged, other.tried = self.attempt, self.hedged, self.tried
         return other
 
 
