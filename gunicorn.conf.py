@@ -50,3 +50,14 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
 
 accesslog = os.environ.get("ACCESS_LOG", "-") or None
+
+
+def post_worker_init(worker):
+    """The app's start hooks run in each worker, after the fork: what they open belongs to one process."""
+    worker.wsgi.start()
+
+
+def worker_exit(server, worker):
+    """The app's stop hooks."""
+    if hasattr(worker, "wsgi"):  # else it ended before it had loaded the app
+        worker.wsgi.stop()

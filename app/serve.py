@@ -1,5 +1,7 @@
 """`python -m app.serve`: the services and the shop in front of them, until Ctrl-C. For a developer's machine."""
 
+import argparse
+import os
 import signal
 import socket
 import subprocess
@@ -11,28 +13,23 @@ from collections.abc import Iterable
 
 from app.services import FIRST_PORT, NAMES
 
-HOST, PORT = "127.0.0.1", 8000
-PORTS = (PORT, *range(FIRST_PORT, FIRST_PORT + len(NAMES)))
+HOST = "127.0.0.1"
+Children = list[subprocess.Popen[bytes]]
 
-COMMANDS = (
-    [sys.executable, "-m", "app.services"],
-    [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"{HOST}:{PORT}", "app.main:app"],
-)
+WELCOME = """
+The shop listens on http://{shop}. To try, in another terminal:
 
-WELCOME = f"""
-The shop listens on http://{HOST}:{PORT}. To try, in another terminal:
-
-    curl -s {HOST}:{PORT}/
-    curl -s '{HOST}:{PORT}/search?q=lamp'
-    curl -s {HOST}:{PORT}/compare/41/42
-    curl -si {HOST}:{PORT}/orders -H 'Content-Type: application/json' \\
+    curl -s {shop}/
+    curl -s '{shop}/search?q=lamp'
+    curl -s {shop}/compare/41/42
+    curl -si {shop}/orders -H 'Content-Type: application/json' \\
          -d '{{"customer": "Ada", "lines": [{{"product_id": 42, "quantity": 1}}]}}'
 
 A partial answer: ask, let the reviews fail, and ask again.
 
-    curl -si {HOST}:{PORT}/products/42
-    curl -X PUT {HOST}:9104/_fault -d '{{"status": 500}}'
-    curl -si {HOST}:{PORT}/products/42
+    curl -si {shop}/products/42
+    curl -X PUT {reviews}/_fault -d '{{"status": 500}}'
+    curl -si {shop}/products/42
 
 Other faults are {{"delay": 1}} and {{"hang": true}}; {{}} heals. Ctrl-C ends all of it.
 """
@@ -51,29 +48,40 @@ def taken(ports: Iterable[int]) -> list[int]:
     return found
 
 
-def ready() -> bool:
+def start(children: Children, port: int, service_ports: range) -> None:
+    """Starts the services and the shop; they are in `children` as soon as they run."""
+    urls = {
+        f"SHOP_{name.upper()}_URL": f"http://{HOST}:{number}"
+        for name, number in zip(NAMES, service_ports, strict=True)
+    }
+    services = [sys.executable, "-m", "app.services", "--first-port", str(service_ports.start)]
+    shop = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"{HOST}:{port}", "app.main:app"]
+    for command in (services, shop):
+        children.append(subprocess.Popen(command, env=urls | os.environ))
+
+
+def ready(port: int) -> bool:
     """Whether the shop answers."""
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{PORT}/readyz", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
-def watch(children: list[subprocess.Popen[bytes]]) -> None:
-    """Returns when one of the children has ended; says hello when all of them are there."""
-    welcome = WELCOME
+def watch(children: Children, port: int, welcome: str) -> None:
+    """Says hello when the shop answers; returns when one of the children has ended."""
     while all(child.poll() is None for child in children):
-        if welcome and ready():
+        if welcome and ready(port):
             print(welcome, flush=True)
             welcome = ""
         time.sleep(0.1)
 
 
-def stop(children: list[subprocess.Popen[bytes]]) -> None:
+def stop(children: Children) -> None:
     """Ends what still runs, the shop before its services."""
     for child in reversed(children):
-        child.send_signal(signal.SIGINT)  # to gunicorn: at once, without waiting for idle connections
+        child.send_signal(signal.SIGINT)  # for gunicorn this means at once, without waiting for idle connections
         try:
             child.wait(timeout=15)
         except subprocess.TimeoutExpired:
@@ -82,15 +90,25 @@ def stop(children: list[subprocess.Popen[bytes]]) -> None:
 
 
 def main() -> int:
-    if ports := taken(PORTS):
+    parser = argparse.ArgumentParser(prog="python -m app.serve", description=__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--services-port", type=int, default=FIRST_PORT, help="of the first service; the others follow"
+    )
+    options = parser.parse_args()
+    service_ports = range(options.services_port, options.services_port + len(NAMES))
+    if ports := taken([options.port, *service_ports]):
         print(f"cannot start: somebody listens on {', '.join(map(str, ports))} already", file=sys.stderr)
         return 1
+    reviews = service_ports[NAMES.index("reviews")]
+    welcome = WELCOME.format(shop=f"{HOST}:{options.port}", reviews=f"{HOST}:{reviews}")
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    children: list[subprocess.Popen[bytes]] = []
+    children: Children = []
     try:
-        children.extend(subprocess.Popen(command) for command in COMMANDS)
-        watch(children)
+        start(children, options.port, service_ports)
+        watch(children, options.port, welcome)
     except KeyboardInterrupt:
         return 0
     finally:
