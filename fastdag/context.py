@@ -43,6 +43,11 @@ class Scope:
         """Whether this run, or one that it runs inside of, has ended."""
         return self.closed or (self.parent is not None and self.parent.over)
 
+    @property
+    def running(self) -> str | None:
+        """The id of the node the code belongs to, where it is known: not in what a node spawned."""
+        return self.run.running_id() if self.node_id is None and self.run is not None else self.node_id
+
 
 SCOPE: ContextVar[Scope | None] = ContextVar("fastdag_scope", default=None)
 
@@ -109,9 +114,8 @@ class Context:
     @property
     def response(self) -> ResponseParts:
         """Status and headers to send along, of the node that asks: nodes never see what others wrote."""
-        scope, node_id = SCOPE.get(), None
-        while scope is not None and scope.context is self:
-            node_id, scope = scope.node_id, scope.parent
+        scope = SCOPE.get()
+        node_id = scope.running if scope is not None else None
         return self.parts.setdefault(node_id, ResponseParts())
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -205,6 +205,11 @@ class Run(Ledger):
             timer.stop()
             timer.close()
 
+    def running_id(self) -> str | None:
+        """The id of the node that the current greenlet runs, where it is known."""
+        cell = self.workers.get(getcurrent())
+        return self.plan.ids[cell[0]] if cell is not None and cell[0] >= 0 else None
+
     # -- a node with more to it than a call
 
     def _roundabout(self, step: Step) -> Any:
