@@ -20,6 +20,7 @@ import gevent
 import gevent.monkey
 from gevent import GreenletExit, Timeout
 from gevent.hub import get_hub
+from gevent.resolver.ares import Resolver
 from greenlet import getcurrent, greenlet
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "get_hub",
     "getcurrent",
     "greenlet",
+    "hub_resolver",
     "is_patched",
     "original",
     "sleep",
@@ -101,6 +103,11 @@ def wait_at_most(waiter: Waiter, seconds: float, late: Any = None) -> Any:
     finally:
         timer.stop()
         timer.close()
+
+
+def hub_resolver(**options: Any) -> Any:
+    """A DNS resolver on this thread's loop (c-ares). It has no threads, so look-ups that hang hold up no others."""
+    return Resolver(get_hub(), **options)
 
 
 class Crew:

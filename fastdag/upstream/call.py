@@ -27,13 +27,27 @@ class Request:
 
 
 class Headers(Mapping[str, str]):
-    """The headers of an answer, in order; looked up without regard to case. Repeated ones are joined by ", "."""
+    """The headers of an answer, in order; looked up without regard to case. Repeated ones are joined by ", ".
 
-    __slots__ = ("_found", "raw")
+    Made from pairs, or from `head`: the bytes of an answer up to its first empty line, of which a parser has said
+    that they are well-formed. Few headers are ever read, so it is taken apart when the first of them is.
+    """
 
-    def __init__(self, raw: Iterable[tuple[str, str]] = ()) -> None:
-        self.raw = raw if isinstance(raw, list) else list(raw)
+    __slots__ = ("_found", "_head", "_raw")
+
+    def __init__(self, raw: Iterable[tuple[str, str]] = (), *, head: bytes = b"") -> None:
+        self._raw = raw if isinstance(raw, list) else list(raw)
+        self._head = head
         self._found: dict[str, str] | None = None
+
+    @property
+    def raw(self) -> list[tuple[str, str]]:
+        """Names and values as they came."""
+        if self._head:
+            lines = self._head.decode("latin-1").split("\r\n")[1:-2]
+            self._raw = [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines)]
+            self._head = b""
+        return self._raw
 
     def _index(self) -> dict[str, str]:
         found = self._found
