@@ -1,0 +1,51 @@
+"""The shop under test: its services in a process of their own, and the app in front of them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from app.services import NAMES
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[dict[str, str]]:
+    """The services' addresses by name; the environment points the shop at them."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.services", "--first-port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    urls = dict(process.stdout.readline().split() for _ in NAMES)
+    os.environ.update({f"SHOP_{name.upper()}_URL": url for name, url in urls.items()})
+    yield urls
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+class Faults:
+    """Turns the switches of the services, and back at the end of the test."""
+
+    def __init__(self, services: dict[str, str]) -> None:
+        self._services = services
+        self._turned: set[str] = set()
+
+    def __call__(self, name: str, **fault: object) -> None:
+        self._turned.add(name)
+        self._put(name, fault)
+
+    def _put(self, name: str, fault: dict[str, object]) -> None:
+        requests.put(f"{self._services[name]}/_fault", json=fault, timeout=5).raise_for_status()
+
+    def heal(self) -> None:
+        for name in self._turned:
+            self._put(name, {})
+
+
+@pytest.fixture
+def fault(services: dict[str, str]) -> Iterator[Faults]:
+    faults = Faults(services)
+    yield faults
+    faults.heal()

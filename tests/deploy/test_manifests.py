@@ -1,0 +1,117 @@
+"""The manifests agree with the app, with gunicorn's settings and with each other."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.services import FIRST_PORT, NAMES
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+KUBERNETES = sorted((ROOT / "deploy/kubernetes").glob("*.yaml"))
+URLS = {f"SHOP_{name.upper()}_URL" for name in NAMES}
+
+
+def gunicorn_settings():
+    return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+
+def objects():
+    found = [part for file in KUBERNETES for part in yaml.safe_load_all(file.read_text())]
+    return {part["kind"]: part for part in found}
+
+
+@pytest.fixture(scope="module")
+def kubernetes():
+    return objects()
+
+
+@pytest.fixture(scope="module")
+def pod(kubernetes):
+    return kubernetes["Deployment"]["spec"]["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def container(pod):
+    return pod["containers"][0]
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+
+
+def test_kubernetes_has_what_a_service_needs(kubernetes):
+    assert set(kubernetes) == {
+        "ConfigMap",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+        "Service",
+    }
+    assert all(part["apiVersion"] and part["metadata"]["name"] == "shop" for part in kubernetes.values())
+
+
+def test_everything_selects_the_pods_of_the_deployment(kubernetes):
+    labels = kubernetes["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert kubernetes["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert kubernetes["Service"]["spec"]["selector"] == labels
+    assert kubernetes["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    target = kubernetes["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", "shop")
+
+
+def test_the_service_leads_to_a_port_of_the_container(kubernetes, container):
+    (port,) = kubernetes["Service"]["spec"]["ports"]
+    assert port["targetPort"] in [port["name"] for port in container["ports"]]
+
+
+def test_probes_ask_the_app_and_not_its_upstreams(container):
+    paths = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
+    assert paths == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/livez"}
+
+
+def test_a_pod_is_never_killed_before_its_requests_have_ended(pod, container):
+    command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == "sleep"
+    assert int(seconds) + gunicorn_settings()["graceful_timeout"] < pod["terminationGracePeriodSeconds"]
+
+
+def test_containers_do_not_run_as_root_and_write_nowhere(pod, container):
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_the_hpa_can_scale_because_cpu_is_requested(kubernetes, container):
+    (metric,) = kubernetes["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    assert metric["resource"]["name"] in container["resources"]["requests"]
+
+
+def test_kubernetes_sets_every_address_and_nothing_the_app_refuses(kubernetes):
+    data = kubernetes["ConfigMap"]["data"]
+    assert set(data) == URLS
+    assert Settings.from_environ(data)
+
+
+def test_kubernetes_adds_no_variables_of_its_own(pod):
+    assert pod["enableServiceLinks"] is False
+
+
+def test_compose_leads_the_shop_to_the_services(compose):
+    environment = compose["shop"]["environment"]
+    ports = {name: FIRST_PORT + offset for offset, name in enumerate(NAMES)}
+    assert {name: environment[name] for name in URLS} == {
+        f"SHOP_{name.upper()}_URL": f"http://services:{port}" for name, port in ports.items()
+    }
+    assert Settings.from_environ(environment)
+    assert compose["services"]["ports"] == [
+        "127.0.0.1:{0}-{1}:{0}-{1}".format(min(ports.values()), max(ports.values()))
+    ]
+
+
+def test_compose_waits_longer_than_gunicorn(compose):
+    seconds = int(compose["shop"]["stop_grace_period"].removesuffix("s"))
+    assert seconds > gunicorn_settings()["graceful_timeout"]
