@@ -154,7 +154,7 @@ class Crew:
 
 def crew() -> Crew:
     """The crew of this thread's hub."""
-    hub = get_hub()
+    hub: Any = get_hub()
     try:
         found: Crew = hub.fastdag_crew
     except AttributeError:

@@ -16,9 +16,10 @@ class Scope:
     Upstream calls read it to learn until when they may take, whom they work for and whether anybody still waits:
     `deadline` is an instant of the monotonic clock, `closed` turns true when the run is over. `node_id` is the node
     the code belongs to, where it is known; `spawn(f, *args)` starts a greenlet that dies with the run.
+    `run` is the run itself while it lasts, `None` afterwards.
     """
 
-    __slots__ = ("closed", "context", "deadline", "node_id", "parent", "run", "spawn")
+    __slots__ = ("closed", "context", "deadline", "node_id", "parent", "run")
 
     def __init__(
         self,
@@ -28,15 +29,18 @@ class Scope:
         node_id: str | None = None,
         run: Any = None,
         parent: Scope | None = None,
-        spawn: Callable[..., Any] | None = None,
     ) -> None:
         self.context = context
         self.deadline = deadline
         self.node_id = node_id
         self.run = run
         self.parent = parent
-        self.spawn = spawn
         self.closed = False
+
+    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self.run is None:
+            raise RuntimeError("this run is over; nothing can be spawned in it any more")
+        return self.run.spawn(function, *args)
 
     @property
     def over(self) -> bool:
@@ -121,6 +125,6 @@ class Context:
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function in a greenlet that inherits contextvars and the deadline, and dies with the run."""
         scope = SCOPE.get()
-        if scope is None or scope.spawn is None:
+        if scope is None:
             raise RuntimeError("context.spawn works inside a run only; outside of one, use gevent.spawn")
         return scope.spawn(function, *args)

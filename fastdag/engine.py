@@ -17,10 +17,11 @@ there is seen before the timer that ran out beside it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context as ContextVars
 from contextvars import copy_context
 from typing import Any
 
-from fastdag.concurrency import GreenletExit, Waiter, crew, from_signal_handler, get_hub, getcurrent, spawn
+from fastdag.concurrency import GreenletExit, crew, from_signal_handler, get_hub, getcurrent, spawn
 from fastdag.context import SCOPE, Scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
@@ -46,6 +47,7 @@ class Run(Ledger):
 
     __slots__ = (
         "abandoned",
+        "caller",
         "context",
         "contextvars",
         "hub",
@@ -55,7 +57,9 @@ class Run(Ledger):
         "relaying",
         "scope",
         "spawned",
-        "waiter",
+        "stopped_by",
+        "timer",
+        "woken",
         "workers",
     )
 
@@ -69,11 +73,15 @@ class Run(Ledger):
         self.relaying = True  # `go` asks for the first relay
         self.over = False
         self.hub = get_hub()
-        self.waiter = Waiter()
+        self.timer: Any = None
+        self.caller = getcurrent()
+        self.woken = False
+        self.stopped_by: BaseException | None = None
         outer = SCOPE.get()
-        limit = earliest(None if timeout is None else self.start + timeout, outer.deadline if outer else None)
-        self.limit = NEVER if limit is None else limit
-        self.scope = Scope(context, limit, run=self, parent=outer, spawn=self.spawn)
+        self.limit = NEVER if timeout is None else self.start + timeout
+        if outer is not None and outer.deadline is not None and outer.deadline < self.limit:
+            self.limit = outer.deadline
+        self.scope = Scope(context, None if self.limit == NEVER else self.limit, run=self, parent=outer)
         self.contextvars = copy_context()
         self.contextvars.run(SCOPE.set, self.scope)
 
@@ -81,23 +89,27 @@ class Run(Ledger):
 
     def go(self) -> None:
         """Run the plan; returns when every node has ended, or enough is known to say that the run failed."""
-        if getcurrent() is self.hub:
+        if self.caller is self.hub:
             raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
-        loop = self.hub.loop
-        timer = None
-        if self.limit != NEVER:
-            timer = loop.timer(max(self.limit - self.start, 0.0), priority=LAST)
-            timer.start(self.expire)
-        loop.run_callback(self.relay)
+        self.hub.loop.run_callback(self.relay)
         try:
-            self.waiter.wait()
+            while not self.woken:
+                self.hub.switch()
         except BaseException:  # killed, timed out or interrupted while it waited: the run goes with its caller
+            self.woken = True
             self.cancel()
             raise
         finally:
-            if timer is not None:
-                timer.stop()
-                timer.close()
+            if self.timer is not None:
+                self.timer.stop()
+                self.timer.close()
+        if self.stopped_by is not None:
+            raise self.stopped_by
+
+    def _wake(self) -> None:
+        if not self.woken:
+            self.woken = True
+            self.caller.switch()
 
     # -- workers
 
@@ -106,37 +118,56 @@ class Run(Ledger):
         self.relaying = False
         if self.ready or self.waits_ready:
             crew().run(self.work)
+        if self.timer is None and not self.over and self.limit < NEVER:
+            # Armed only now: a run that never blocks is over before, and looks at the clock itself.
+            self.timer = self.hub.loop.timer(max(self.limit - now(), 0.0), priority=LAST)
+            self.timer.start(self.expire)
 
     def work(self) -> bool:
         """Run ready nodes until there are none; true if this greenlet must not be used again."""
-        plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
-        calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
-        ready, waits_ready, missing, own_copy = self.ready, self.waits_ready, self.missing, self.contextvars.copy
-        loop = self.hub.loop
         me = getcurrent()
         running = self.workers[me] = [-1]
+        tainted = False
+        while (self.ready or self.waits_ready) and not tainted and self.limit > -NEVER:
+            own = self.contextvars.copy()
+            tainted = own.run(self._work_in, own, running)
+        running[0] = -1
+        del self.workers[me]
+        if tainted:
+            self._kick()
+        return tainted
+
+    def _work_in(self, own: ContextVars, running: list[int]) -> bool:
+        """Run ready nodes in a copy of the caller's contextvars, which serves until one of them changes it."""
+        plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
+        calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
+        began, ended, ready, waits_ready, missing = self.began, self.ended, self.ready, self.waits_ready, self.missing
+        unchanged, loop = self.contextvars, self.hub.loop
         clock = now()
         turn, breathe_at = loop.iteration, clock + SLICE
-        tainted = False
-        while (ready or waits_ready) and not tainted:
-            if clock >= self.limit:
-                if not self.fatal:
-                    loop.run_callback(self.expire)
-                break
+        while waits_ready or ready:
+            if own != unchanged:  # the same tree of variables, most of the time, and one look tells
+                return False
             if clock >= breathe_at:
                 if loop.iteration == turn:
-                    self._breathe(me)
+                    running[0] = -1
+                    self._breathe()
                 clock = now()
                 turn, breathe_at = loop.iteration, clock + SLICE
                 continue
+            if clock >= self.limit:
+                if not self.fatal and not self.over:
+                    loop.run_callback(self.expire)
+                    self.limit = -NEVER
+                return False
             i = waits_ready.popleft() if waits_ready else ready.popleft()
             if not self.relaying and (ready or waits_ready):
                 self.relaying = True
                 loop.run_callback(self.relay)
             if i < 0:
                 running[0] = ~i
-                tainted = self._fall_back(~i)
-                running[0] = -1
+                if self._fall_back(~i):
+                    return True
                 clock = now()
                 continue
             if missing and i in missing:
@@ -144,25 +175,23 @@ class Run(Ledger):
                 continue
             shape, function, a, b = calls[i]
             running[0] = i
-            self.began[i] = clock
+            began[i] = clock
             try:
                 if shape == TWO_PARENTS:
-                    value = own_copy().run(function, context, values[a], values[b])
+                    value = function(context, values[a], values[b])
                 elif shape == ONE_PARENT:
-                    value = own_copy().run(function, context, values[a])
+                    value = function(context, values[a])
                 elif shape == DIRECT:
-                    value = own_copy().run(function, context)
+                    value = function(context)
                 else:
                     value = self._roundabout(plan.steps[i])
             except BaseException as error:
-                running[0] = -1
-                tainted = self._raised(i, error, PENDING)
+                if self._raised(i, error, PENDING):
+                    return True
                 clock = now()
                 continue
-            running[0] = -1
             if state[i]:  # somebody wrote its outcome meanwhile, so it swallowed its cancellation
-                tainted = True
-                continue
+                return True
             clock = now()
             if value is _SKIP:
                 self.settle(i, SKIPPED, clock)
@@ -170,20 +199,20 @@ class Run(Ledger):
             # What `settle` does, for the most frequent end.
             values[i] = value
             state[i] = OK
-            self.ended[i] = clock
+            ended[i] = clock
             self.left -= 1
             for child in children[i]:
                 waiting[child] = left = waiting[child] - 1
                 if not left:
-                    (waits_ready if waits[child] else ready).append(child)
+                    if waits[child]:
+                        waits_ready.append(child)
+                    else:
+                        ready.append(child)
             if stand_ins[i]:
                 self.stand_in(i, clock)
             if not self.left:
                 self.all_ended()
-        del self.workers[me]
-        if tainted:
-            self._kick()
-        return tainted
+        return False
 
     def _kick(self) -> None:
         """Have a worker started for what somebody outside of one has made ready."""
@@ -191,10 +220,10 @@ class Run(Ledger):
             self.relaying = True
             self.hub.loop.run_callback(self.relay)
 
-    def _breathe(self, me: Any) -> None:
+    def _breathe(self) -> None:
         """Let the loop serve sockets and timers once. Not `sleep(0)`, which would only run other callbacks."""
         timer = self.hub.loop.timer(0)
-        timer.start(me.switch)
+        timer.start(getcurrent().switch)
         try:
             self.hub.switch()
         except (KeyboardInterrupt, SystemExit):
@@ -218,7 +247,7 @@ class Run(Ledger):
         if step.timeout is None:
             return contextvars.run(self._evaluate, step)
         limit = earliest(now() + step.timeout, self.scope.deadline)
-        scope = Scope(self.context, limit, node_id=step.id, run=self, parent=self.scope, spawn=self.spawn)
+        scope = Scope(self.context, limit, node_id=step.id, run=self, parent=self.scope)
         contextvars.run(SCOPE.set, scope)
         timer = self.hub.loop.timer(step.timeout, priority=LAST)
         timer.start(self._node_timeout, step, scope)
@@ -282,10 +311,12 @@ class Run(Ledger):
     def _finish(self, error: BaseException | None = None) -> None:
         """Wake the caller in the next turn of the loop: what is interrupted in this one is gone by then."""
         self.over = self.scope.closed = True
+        self.scope.run = None  # nothing that a node keeps, a contextvars copy say, keeps the run
         self.limit = -NEVER
         for greenlet in self.spawned:
             greenlet.kill(block=False)
-        self.hub.loop.run_callback(self.waiter.wake, None, error)
+        self.stopped_by = error
+        self.hub.loop.run_callback(self._wake)
 
     def _interrupt_all(self) -> None:
         for greenlet, cell in self.workers.items():
@@ -337,8 +368,6 @@ class Run(Ledger):
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
         """For `context.spawn`: a greenlet with the caller's contextvars that dies with the run."""
-        if self.over:
-            raise RuntimeError("this run is over; nothing can be spawned in it any more")
         greenlet = spawn(copy_context().run, function, *args)
         self.spawned.add(greenlet)
         greenlet.rawlink(self.spawned.discard)

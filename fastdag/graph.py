@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 from fastdag.concurrency import warn_unless_patched
 from fastdag.deadline import check_seconds
 from fastdag.engine import Run
-from fastdag.errors import GraphError, NodeError
+from fastdag.errors import NodeError
 from fastdag.events import Instrument, Instruments
 from fastdag.ledger import WITH_DATA
 from fastdag.node import FunctionNode, Node, NodeOptions, NodeRef, is_node, near

@@ -51,7 +51,7 @@ class Result(tuple[dict[str, Any], Any]):
     _ledger: Ledger
 
     def __new__(cls, ledger: Ledger, data: dict[str, Any], merged: Any) -> Result:
-        self = super().__new__(cls, (data, merged))
+        self = tuple.__new__(cls, (data, merged))
         self._ledger = ledger
         return self
 
@@ -94,5 +94,5 @@ def node_data(ledger: Ledger) -> dict[str, Any]:
     """The data of the nodes that have some, in the order of declaration."""
     ids, values, state = ledger.plan.ids, ledger.values, ledger.state
     if state.count(OK) == len(state):
-        return dict(zip(ids, values, strict=True))
+        return dict(zip(ids, values))  # noqa: B905 - as long as each other by construction
     return {ids[i]: values[i] for i in range(len(ids)) if state[i] in WITH_DATA}

@@ -7,7 +7,7 @@ merged into it, and left as it is otherwise.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,44 +28,49 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
     return None
 
 
-def merge_outputs(outputs: Iterable[tuple[str, str | None, Any]], conflict: Conflict) -> dict[str, Any]:
+def merge_outputs(outputs: Sequence[tuple[str, str | None, Any]], conflict: Conflict) -> dict[str, Any]:
     """Merges `(node id, key or None, data)`; the later declared wins, and `conflict` hears of it.
 
     Without a key a mapping is merged at the root, anything else goes under the node's id, and `None` nowhere.
     """
-    merged = _Merged(conflict)
-    for id, key, data in outputs:
-        if key is not None:
-            merged.put(key, data, id)
-        elif data is not None:
-            mapping = as_mapping(data)
-            if mapping is None:
-                merged.put(id, data, id)
+    root: dict[str, Any] = {}
+    merging = _Merging(root, outputs, conflict)
+    for position, (id, key, data) in enumerate(outputs):
+        part = {key: data} if key is not None else _at_root(id, data)
+        if not root:
+            root.update(part)
+            continue
+        for name, value in part.items():
+            if name in root:
+                merging.combine(name, value, position)
             else:
-                for name, value in mapping.items():
-                    merged.put(name, value, id)
-    return merged.root
+                root[name] = value
+    return root
 
 
-class _Merged:
-    """The growing answer, which parts of it are ours to change, and who wrote what."""
+def _at_root(id: str, data: Any) -> Mapping[str, Any]:
+    if type(data) is dict:
+        return data
+    mapping = as_mapping(data)
+    if mapping is not None:
+        return mapping
+    return {} if data is None else {id: data}
 
-    def __init__(self, conflict: Conflict) -> None:
-        self.root: dict[str, Any] = {}
+
+class _Merging:
+    """Merges into what is there already, and knows which parts of that are its own to change."""
+
+    def __init__(
+        self, root: dict[str, Any], outputs: Sequence[tuple[str, str | None, Any]], conflict: Conflict
+    ) -> None:
+        self._root = root
+        self._outputs = outputs
         self._conflict = conflict
         self._ours: dict[int, dict[str, Any]] = {}  # by id; holding them keeps the ids theirs
-        self._writer: dict[str, str] = {}
 
-    def put(self, name: str, value: Any, id: str) -> None:
-        if name not in self.root:
-            self.root[name] = value
-            self._writer[name] = id
-        else:
-            self._combine(self.root, name, value, name, self._writer[name], id)
-
-    def _combine(self, into: dict[str, Any], name: str, value: Any, path: str, earlier: str, later: str) -> None:
+    def combine(self, name: str, value: Any, position: int) -> None:
         # A stack of our own: nesting is the upstream's to choose, and it may choose a thousand.
-        todo = [(into, name, value, path)]
+        todo: list[tuple[dict[str, Any], str, Any, tuple[str, ...]]] = [(self._root, name, value, (name,))]
         while todo:
             into, name, value, path = todo.pop()
             old = into[name]
@@ -74,14 +79,27 @@ class _Merged:
             if new_mapping is None or old_mapping is None:
                 if not _same(old, value):
                     into[name] = value
-                    self._conflict(path, earlier, later)
+                    self._conflict(".".join(path), self._writer(path, position), self._outputs[position][0])
                 continue
             target = self._own(into, name, old, old_mapping)
             for key, inner in new_mapping.items():
                 if key in target:
-                    todo.append((target, key, inner, f"{path}.{key}"))
+                    todo.append((target, key, inner, (*path, key)))
                 else:
                     target[key] = inner
+
+    def _writer(self, path: tuple[str, ...], position: int) -> str:
+        """The last node before `position` that gave something for a path."""
+        for id, key, data in reversed(self._outputs[:position]):
+            found: Any = {key: data} if key is not None else _at_root(id, data)
+            for name in path:
+                mapping = as_mapping(found)
+                if mapping is None or name not in mapping:
+                    break
+                found = mapping[name]
+            else:
+                return id
+        return str(self._outputs[0][0])
 
     def _own(self, into: dict[str, Any], name: str, old: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
         ours = self._ours.get(id(old))
