@@ -68,14 +68,25 @@ class Cores:
 
     @classmethod
     def here(cls) -> Cores:
-        """One core each where there are three or more; with two, upstream and load share one."""
-        every = tuple(sorted(os.sched_getaffinity(0)))
-        # Core 0 takes most interrupts, so the subject gets the last one.
-        return cls(every[-1], every[max(len(every) - 2, 0)], every[max(len(every) - 3, 0)], every)
+        """One core each where there are three or more, the subject on the idlest; with two, the others share one."""
+        every = os.sched_getaffinity(0)
+        before = _busy()
+        time.sleep(0.3)
+        after = _busy()
+        # Among equals the highest: core 0 takes most interrupts.
+        order = sorted(every, key=lambda core: (after[core] - before[core], -core))
+        return cls(order[0], order[min(1, len(order) - 1)], order[min(2, len(order) - 1)], tuple(sorted(every)))
 
     def __str__(self) -> str:
         text = f"{len(self.all)} cores; subject on {self.subject}, upstream on {self.upstream}, load on {self.load}"
         return text if len(self.all) > 2 else f"{text}: TOO FEW for one core each, read ratios with care"
+
+
+def _busy() -> dict[int, int]:
+    """What each core has worked so far, for anybody: user, nice and system time, see proc(5)."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    cores = (line.split() for line in lines if re.match(r"cpu\d", line))
+    return {int(fields[0][3:]): sum(map(int, fields[1:4])) for fields in cores}
 
 
 def pin(core: int | Iterable[int]) -> None:
@@ -122,6 +133,10 @@ class Child:
     def rss(self) -> int:
         """Resident bytes of the process and its descendants; pages they share are counted in each."""
         return sum(int(stat[21]) for stat in self._stats()) * PAGE
+
+    def descriptors(self) -> int:
+        """Open file descriptors of the process and its descendants."""
+        return sum(len(list(Path(f"/proc/{pid}/fd").glob("*"))) for pid in self.pids())
 
     def _stats(self) -> Iterator[list[str]]:
         for pid in self.pids():
