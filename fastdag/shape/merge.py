@@ -14,6 +14,8 @@ import msgspec
 
 __all__ = ["Conflict", "as_mapping", "merge_outputs"]
 
+_PLAIN = (str, int, float, list, tuple)  # the most frequent of what is no mapping
+
 Conflict = Callable[[str, str, str], object]  # (path, the earlier node's id, the later node's id)
 
 
@@ -34,23 +36,26 @@ def merge_outputs(outputs: Sequence[tuple[str, str | None, Any]], conflict: Conf
     Without a key a mapping is merged at the root, anything else goes under the node's id, and `None` nowhere.
     """
     root: dict[str, Any] = {}
-    merging = _Merging(root, outputs, conflict)
+    merging: _Merging | None = None
     for position, (id, key, data) in enumerate(outputs):
         part = {key: data} if key is not None else _at_root(id, data)
         if not root:
             root.update(part)
             continue
         for name, value in part.items():
-            if name in root:
-                merging.combine(name, value, position)
-            else:
+            if name not in root:
                 root[name] = value
+                continue
+            merging = merging or _Merging(root, outputs, conflict)
+            merging.combine(name, value, position)
     return root
 
 
 def _at_root(id: str, data: Any) -> Mapping[str, Any]:
     if type(data) is dict:
         return data
+    if isinstance(data, _PLAIN):
+        return {id: data}
     mapping = as_mapping(data)
     if mapping is not None:
         return mapping
