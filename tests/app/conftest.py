@@ -1,6 +1,7 @@
 """The shop under test: its services in a process of their own, and the app in front of them."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,3 +50,8 @@ def fault(services: dict[str, str]) -> Iterator[Faults]:
     faults = Faults(services)
     yield faults
     faults.heal()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
