@@ -5,8 +5,10 @@ from app.graphs.home import home
 from app.graphs.order import place_order, show_order
 from app.graphs.product_page import product_page
 from app.graphs.search import search
-from app.settings import settings
+from app.settings import Settings
 from fastdag import App
+
+settings = Settings.from_environ()
 
 app = App(max_in_flight=settings.max_in_flight, expose_errors=settings.expose_errors)
 

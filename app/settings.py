@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     expose_errors: bool = False
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """The settings that an environment holds; a value that does not fit, or a name that is none, is refused."""
         given = {name.removeprefix(PREFIX).lower(): text for name, text in environ.items() if name.startswith(PREFIX)}
         types = {field.name: field.type for field in msgspec.structs.fields(cls)}
@@ -50,6 +50,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if problems:
             raise SettingsError("\n".join(problems))
         return cls(**values)
-
-
-settings = Settings.from_environ(os.environ)

@@ -4,8 +4,10 @@ Where they are is the deployment's business (`app.settings`); how they are calle
 `timeout` is the total of one call, retries included. What a page cannot do without gets more time than what it can.
 """
 
-from app.settings import settings
+from app.settings import Settings
 from fastdag import Retry, Upstream
+
+settings = Settings.from_environ()
 
 catalogue = Upstream("catalogue", settings.catalogue_url, timeout=0.8, attempt_timeout=0.5)
 prices = Upstream("prices", settings.prices_url, timeout=0.8, attempt_timeout=0.5)
