@@ -82,19 +82,28 @@ class UpstreamError(FastdagError):
 
     `upstream` is its name, `reason` one of the closed set of `fastdag.outcome.REASONS`. `sent` tells whether any
     byte of the request may have reached the upstream; a call that is not idempotent is only ever repeated when
-    it is false. `received` tells whether a byte of the answer had come.
+    it is false. `received` tells whether a byte of the answer had come. `hopeless` says that another attempt would
+    end the same way (a certificate that is not trusted).
     """
 
     reason = "exception"
 
     def __init__(
-        self, message: str, *, upstream: str = "", reason: str = "", sent: bool = False, received: bool = False
+        self,
+        message: str,
+        *,
+        upstream: str = "",
+        reason: str = "",
+        sent: bool = False,
+        received: bool = False,
+        hopeless: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.upstream = upstream
         self.sent = sent
         self.received = received
+        self.hopeless = hopeless
         if reason:
             self.reason = reason
 
