@@ -1,0 +1,175 @@
+"""The app: a `falcon.App` whose routes can be graphs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from typing import Any, Unpack
+
+import falcon
+
+from fastdag.events import Instruments
+from fastdag.graph import Graph
+from fastdag.web import problem
+from fastdag.web.health import HEALTH_PATHS, Live, Ready
+from fastdag.web.lifecycle import Hook, Lifecycle
+from fastdag.web.problem import Problem
+from fastdag.web.request import request_id
+from fastdag.web.resource import GraphResource, RouteOptions, Site, stamp
+from fastdag.web.trust import Trust
+
+__all__ = ["App"]
+
+log = logging.getLogger("fastdag.web")
+
+# Set on a request that came when there were enough already.
+_SHED = "fastdag.shed"
+
+
+class App(falcon.App[falcon.Request, falcon.Response]):
+    """A Falcon app: everything Falcon does still works. `add_graph` binds a route to a graph.
+
+        app = App()
+        app.add_graph("/products/{id}", page)
+
+    - `max_in_flight`: requests answered at once; more get 503 with `Retry-After`. `None`: no limit.
+    - `max_request_bytes`: larger bodies get 413, before they are read where they announce their size.
+    - `trusted`: addresses and networks of peers whose `X-Forwarded-For` and deadline header are believed.
+    - `deadline_header`: the header in which a trusted peer says how many seconds are left.
+    - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
+    - `on_start`, `on_stop`: functions without arguments, called once per process; see `start`.
+    - everything else goes to `falcon.App`, such as `middleware=` and `cors_enable=`.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_in_flight: int | None = 256,
+        max_request_bytes: int = 1 << 20,
+        trusted: Iterable[str] = (),
+        deadline_header: str = "Fastdag-Deadline",
+        expose_errors: bool = False,
+        ops: bool | str | None = None,
+        on_start: Hook | Iterable[Hook] | None = None,
+        on_stop: Hook | Iterable[Hook] | None = None,
+        middleware: Any = (),
+        **falcon_options: Any,
+    ) -> None:
+        self.site = Site(
+            Trust(trusted, deadline_header=deadline_header),
+            max_request_bytes=_count("max_request_bytes", max_request_bytes),
+            expose_errors=expose_errors,
+        )
+        self.ops = ops
+        self.instruments = Instruments()
+        #: Requests that are being answered now.
+        self.in_flight = 0
+        #: What answers, by path and method; for tools that show what there is.
+        self.graph_routes: dict[str, dict[str, GraphResource]] = {}
+        self._max_in_flight = math.inf if max_in_flight is None else _count("max_in_flight", max_in_flight)
+        self._lifecycle = Lifecycle(on_start, on_stop)
+        # First on the way in and last on the way out.
+        guard = _Guard(self._lifecycle, self.instruments)
+        users = middleware if isinstance(middleware, Iterable) else (middleware,)
+        super().__init__(middleware=[guard, *users], **falcon_options)
+        self._falcon: Callable[..., Iterable[bytes]] = super().__call__
+        self.set_error_serializer(_serialize)
+        self.add_error_handler(Exception, self._bug)
+        self.add_route(HEALTH_PATHS[0], Live())
+        self.add_route(HEALTH_PATHS[1], Ready(self._lifecycle))
+
+    def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request (WSGI, PEP 3333), in contextvars of its own."""
+        if self.in_flight >= self._max_in_flight:
+            env[_SHED] = True
+        self.in_flight += 1
+        try:
+            return copy_context().run(self._falcon, env, start_response)
+        finally:
+            self.in_flight -= 1
+
+    def add_graph(
+        self,
+        path: str,
+        graph: Graph,
+        methods: Iterable[str] = ("GET",),
+        **options: Unpack[RouteOptions],
+    ) -> None:
+        """Answer a route with a graph; another call may bind other methods of the same path to another graph.
+
+            app.add_graph("/products/{id}", page)
+            app.add_graph("/orders", order, methods=("POST",), timeout=3.0)
+
+        `path` is a Falcon template: `{id}`, `{id:int}`. The options are those of `GraphResource`. The graph is
+        compiled, so a broken one is refused here, with `GraphError`. A path and method bound twice is a `ValueError`.
+        """
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"a route's path starts with a slash: {f'/{path}'!r}, not {path!r}")
+        resource = GraphResource(graph, methods=methods, site=self.site, **options)
+        bound = self.graph_routes.get(path, {})
+        twice = [method for method in resource.methods if method in bound]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} {path} is bound to graph {bound[twice[0]].graph.id!r} already")
+        bound = {**bound, **dict.fromkeys(resource.methods, resource)}
+        self.add_route(path, _Methods(bound))
+        self.graph_routes[path] = bound
+
+    def start(self) -> None:
+        """Run the start hooks, once per process: call it in the worker (gunicorn's `post_worker_init`).
+
+        Without that the first request runs them. A hook that raises leaves the app unstarted.
+        """
+        self._lifecycle.start()
+
+    def drain(self) -> None:
+        """Say 503 at `/readyz` from now on, and answer everything else: the process is about to stop."""
+        self._lifecycle.draining = True
+
+    def stop(self) -> None:
+        """Run the stop hooks, once: call it when the worker ends (gunicorn's `worker_exit`). `atexit` does so, too."""
+        self._lifecycle.stop()
+
+    def _bug(self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
+        log.error("%s %s raised, request %s", req.method, req.path, request_id(req.env), exc_info=error)
+        raise problem.of_bug(error, expose=self.site.expose_errors)
+
+
+class _Methods:
+    """A Falcon resource: which method of a path is answered by which graph."""
+
+    def __init__(self, bound: dict[str, GraphResource]) -> None:
+        for method, resource in bound.items():
+            setattr(self, f"on_{method.lower()}", resource.respond)
+
+
+class _Guard:
+    """What happens to every request, graph or not: admission, start hooks, and what every response says."""
+
+    def __init__(self, lifecycle: Lifecycle, instruments: Instruments) -> None:
+        self._lifecycle = lifecycle
+        self._instruments = instruments
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        if _SHED in req.env and req.path not in HEALTH_PATHS:
+            if self._instruments.active:
+                self._instruments.emit("request.shed", path=req.path, request_id=request_id(req.env))
+            raise Problem(503, reason="shed", headers={"Retry-After": "1"})
+        if not self._lifecycle.started and req.path != HEALTH_PATHS[0]:
+            self._lifecycle.start()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        stamp(req, resp)
+
+
+def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    problem.render(error, resp, request_id(req.env))
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is a positive whole number, not {value!r}")
+    return value

@@ -1,0 +1,70 @@
+"""The life of an app in one process: started once, draining, stopped once."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Callable, Iterable
+from threading import RLock
+from typing import Any
+
+__all__ = ["Hook", "Lifecycle"]
+
+Hook = Callable[[], Any]
+
+log = logging.getLogger("fastdag.web")
+
+
+class Lifecycle:
+    """Runs the start hooks before the first request and the stop hooks after the last.
+
+    A server calls `start` in its worker process, once it has forked; without such a server the first request does
+    (`/livez` apart). A start hook that raises leaves the app unstarted, and the next request tries again. `stop` runs
+    the stop hooks, the last one first, in the process that started only, and at the latest when the interpreter ends;
+    one that raises is logged and does not keep the others from running.
+    """
+
+    __slots__ = ("_lock", "_on_start", "_on_stop", "_pid", "draining", "started", "stopped")
+
+    def __init__(self, on_start: Hook | Iterable[Hook] | None, on_stop: Hook | Iterable[Hook] | None) -> None:
+        self._on_start = _hooks("on_start", on_start)
+        self._on_stop = _hooks("on_stop", on_stop)
+        self._lock = RLock()
+        self._pid = 0
+        self.started = False
+        self.stopped = False
+        self.draining = False
+
+    def start(self) -> None:
+        with self._lock:  # the first requests arrive together, and hooks may wait for I/O
+            if self.started and not self.stopped:
+                return
+            for hook in self._on_start:
+                hook()
+            self.started = True
+            self.stopped = self.draining = False
+            self._pid = os.getpid()
+            if self._on_stop:
+                atexit.register(self.stop)
+
+    def stop(self) -> None:
+        with self._lock:
+            if not self.started or self.stopped or self._pid != os.getpid():
+                return
+            # `started` stays: a request that comes late does not start the app again.
+            self.stopped = self.draining = True
+            atexit.unregister(self.stop)
+            for hook in reversed(self._on_stop):
+                try:
+                    hook()
+                except Exception:
+                    log.exception("stop hook %r raised", hook)
+
+
+def _hooks(name: str, hooks: Hook | Iterable[Hook] | None) -> tuple[Hook, ...]:
+    found = () if hooks is None else (hooks,) if callable(hooks) else tuple(hooks)
+    for hook in found:
+        if not callable(hook):
+            raise TypeError(f"{name} takes a function without arguments, or several of them; not {hook!r}")
+    return found

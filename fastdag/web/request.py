@@ -1,0 +1,63 @@
+"""The request as nodes see it. What costs something is built when it is first read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import falcon
+
+from fastdag.context import Context
+
+__all__ = ["RequestContext", "request_id"]
+
+# What may be logged, echoed and sent upstream without a second thought.
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}", re.ASCII).fullmatch
+
+
+def request_id(environ: dict[str, Any]) -> str:
+    """The request's id: the client's `X-Request-Id` if it is well-formed, else one made now and remembered."""
+    found: str | None = environ.get("fastdag.request_id")
+    if found is None:
+        found = environ.get("HTTP_X_REQUEST_ID")
+        if found is None or not _WELL_FORMED(found):
+            found = os.urandom(16).hex()
+        environ["fastdag.request_id"] = found
+    return found
+
+
+class RequestContext(Context):
+    """A `Context` over a Falcon request."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, request: falcon.Request, path: dict[str, Any], deadline: float | None, body: bytes, json: Any
+    ) -> None:
+        self.request = request
+        self.path = path
+        self.deadline = deadline
+        self.body = body
+        self.json = json
+        self.method = request.method
+        self.request_id = request_id(request.env)
+        self.parts = {}
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while a slot is empty: the first reading fills it.
+        build = _LAZY.get(name)
+        if build is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        value = build(self.request)
+        setattr(self, name, value)
+        return value
+
+
+_LAZY: dict[str, Callable[[Any], Any]] = {
+    "query": lambda request: request.params,
+    "headers": lambda request: request.headers_lower,
+    # What middleware puts on Falcon's own `req.context` is there for the nodes, and the other way round.
+    "state": lambda request: vars(request.context),
+}

@@ -1,0 +1,171 @@
+"""One route: a request comes in, a graph runs, its merged outputs go out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import falcon
+
+from fastdag import deadline
+from fastdag.errors import NodeError
+from fastdag.graph import Graph
+from fastdag.shape.encode import EncodeError, encode_output
+from fastdag.web import body, parts, problem
+from fastdag.web.partial import lacking, missing_header
+from fastdag.web.problem import Problem
+from fastdag.web.request import RequestContext, request_id
+from fastdag.web.trust import Trust
+
+__all__ = ["METHODS", "GraphResource", "RouteOptions", "Site", "stamp"]
+
+#: What a graph can be bound to. OPTIONS is Falcon's answer, TRACE and CONNECT are nobody's.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+log = logging.getLogger("fastdag.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all routes of an app share."""
+
+    trust: Trust
+    max_request_bytes: int = 1 << 20
+    expose_errors: bool = False
+
+
+class RouteOptions(TypedDict, total=False):
+    """The options of a route; see `GraphResource`."""
+
+    timeout: float | None
+    cache_control: str | None
+    partial_status: int | None
+    on_partial: str
+
+
+def stamp(req: falcon.Request, resp: falcon.Response) -> None:
+    """What every response says: which request it answers, and that nobody shall guess its type."""
+    resp.set_header("X-Request-Id", request_id(req.env))
+    resp.set_header("X-Content-Type-Options", "nosniff")
+
+
+class GraphResource:
+    """A Falcon resource that answers with a graph, for `falcon.App.add_route`; `App.add_graph` makes them by itself.
+
+        plain = falcon.App()
+        plain.add_route("/products/{id}", GraphResource(page))
+
+    - `methods`: the methods it answers; `HEAD` comes with `GET`.
+    - `timeout`: seconds for the whole run; `None` takes the graph's own.
+    - `cache_control`: the header to send with complete answers; partial ones are always `no-store`.
+    - `partial_status`: the status of partial answers in place of 200, such as 203 or 206.
+    - `on_partial`: `"serve"`, or `"fail"`: an answer that is not whole becomes the problem of its first missing node.
+    - `site`: limits and trust; the defaults of `App` if it is not given.
+
+    Raises `TypeError` and `ValueError` for arguments that make no sense, and `GraphError` for a broken graph.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        methods: Iterable[str] = ("GET",),
+        timeout: float | None = None,
+        cache_control: str | None = None,
+        partial_status: int | None = None,
+        on_partial: str = "serve",
+        site: Site | None = None,
+    ) -> None:
+        if not isinstance(graph, Graph):
+            raise TypeError(f"a route is answered by a Graph, not by {graph!r}")
+        if on_partial not in ("serve", "fail"):
+            raise ValueError(f"on_partial is 'serve' or 'fail', not {on_partial!r}")
+        if partial_status is not None and not (isinstance(partial_status, int) and 200 <= partial_status <= 299):
+            raise ValueError(f"partial_status is a number from 200 to 299, not {partial_status!r}")
+        graph.compile()
+        self.graph = graph
+        self.methods = check_methods(methods)
+        self.timeout = deadline.check_seconds("timeout", timeout)
+        self.cache_control = cache_control
+        self.partial_status = partial_status
+        self.on_partial = on_partial
+        self.site = site if site is not None else Site(Trust())
+        for method in self.methods:
+            # Falcon looks for methods of these names.
+            setattr(self, f"on_{method.lower()}", self.respond)
+
+    def respond(self, req: falcon.Request, resp: falcon.Response, **path: Any) -> None:
+        """Answer one request."""
+        stamp(req, resp)
+        try:
+            context, seconds = self._context(req, path)
+            result = self.graph.run(context, timeout=seconds)
+            self._answer(context, result, resp)
+        except NodeError as error:
+            cause = problem.cause_of(error)
+            if isinstance(cause, (falcon.HTTPError, falcon.HTTPStatus)):
+                raise cause from None
+            self._fail(error, context, resp)
+        except Problem as refused:
+            problem.render(refused, resp, request_id(req.env))
+
+    def _context(self, req: falcon.Request, path: dict[str, Any]) -> tuple[RequestContext, float | None]:
+        limit = self.timeout if self.timeout is not None else self.graph.timeout
+        seconds = self.site.trust.seconds_left(req.env, limit)
+        if seconds is not None and seconds <= 0:
+            raise Problem(504, reason="timeout")
+        content = body.read_body(req, self.site.max_request_bytes)
+        document = body.decode_json(content) if content and body.is_json(req.content_type) else None
+        return RequestContext(req, path, deadline.after(seconds), content, document), seconds
+
+    def _answer(self, context: RequestContext, result: Any, resp: falcon.Response) -> None:
+        complete = result.complete
+        missing = () if complete else tuple(lacking(result.outcomes))
+        if missing and self.on_partial == "fail":
+            raise _as_failure(missing[0], result)
+        resp.data = self._encoded(result)
+        resp.content_type = falcon.MEDIA_JSON
+        chosen = bool(context.parts) and parts.apply(context, result.outcomes, resp)
+        if complete:
+            resp.set_header("Fastdag-Complete", "true")
+            if self.cache_control is not None:
+                resp.set_header("Cache-Control", self.cache_control)
+            return
+        resp.set_header("Fastdag-Complete", "false")
+        resp.set_header("Fastdag-Missing", missing_header(missing))
+        resp.set_header("Cache-Control", "no-store")
+        if self.partial_status is not None and not chosen:
+            resp.status = self.partial_status
+
+    def _encoded(self, result: Any) -> bytes:
+        try:
+            return encode_output(result.merged, result.node_data)
+        except EncodeError as error:
+            raise NodeError(error.node_id or "", "exception", str(error), result) from error
+
+    def _fail(self, error: NodeError, context: RequestContext, resp: falcon.Response) -> None:
+        if error.reason == "exception":
+            log.error(
+                "%s: node %r raised, request %s", self.graph.id, error.node_id, context.request_id, exc_info=error
+            )
+        problem.render(problem.of_failure(error, expose=self.site.expose_errors), resp, context.request_id)
+
+
+def _as_failure(missing: tuple[str, Any], result: Any) -> NodeError:
+    node_id, outcome = missing
+    error = NodeError(node_id, outcome.reason or "exception", "the route takes no partial answers", result)
+    error.__cause__ = outcome.error
+    return error
+
+
+def check_methods(methods: Iterable[str]) -> tuple[str, ...]:
+    """Methods as declared, `HEAD` beside `GET`."""
+    if isinstance(methods, str):
+        raise TypeError(f"methods takes a tuple: methods=({methods!r},)")
+    names = tuple(dict.fromkeys(methods))
+    unknown = [name for name in names if name not in METHODS]
+    if unknown or not names:
+        raise ValueError(f"methods are some of {', '.join(METHODS)}, not {', '.join(map(repr, unknown)) or 'none'}")
+    return (*names, "HEAD") if "GET" in names and "HEAD" not in names else names
