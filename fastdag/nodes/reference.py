@@ -201,6 +201,17 @@ class Templates:
             return self._list(where, template, null)
         return None
 
+    def encoded(self, where: str, template: Any, encode: Callable[[Any], Any], *, null: bool = False) -> Read:
+        """A template's value, encoded; only once if it refers to nothing."""
+        find = self.value(where, template, null=null)
+        if find is not None:
+            return lambda context, parents: encode(find(context, parents))
+        try:
+            return _constant(encode(template))
+        except InvalidValue as error:
+            self.problems.append(f"{self.node_id}: {where}: {error}")
+            return _constant(None)
+
     def _text(self, where: str, text: str, null: bool) -> Read | None:
         parts = self._parse(where, text)
         if len(parts) == 1 and isinstance(parts[0], Reference):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from fastdag.errors import UpstreamDecodeError, UpstreamStatusError
+from fastdag.upstream.host import Host
+from fastdag.upstream.later import retry_after
 
 __all__ = ["Call", "Headers", "Host", "Request", "Response", "Send", "StreamedResponse", "Transport"]
 
@@ -74,37 +75,6 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({self.raw!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """One place an upstream can be reached at: `http://catalog:8080/base`, or `unix:///run/x.sock`."""
-
-    url: str
-    scheme: str
-    name: str
-    port: int
-    prefix: str = ""
-
-    @classmethod
-    def parse(cls, url: str) -> Host:
-        parts = urlsplit(url)
-        if parts.scheme == "unix" and parts.path:
-            return cls(url, "unix", parts.path, 0)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"{url!r} is no base URL; write it like http://catalog:8080 or unix:///run/catalog.sock")
-        if parts.username is not None:
-            raise ValueError("a base URL holds no credentials; give them with auth= or headers=")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return cls(url, parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
-
-    @property
-    def authority(self) -> str:
-        """What goes into the Host header (RFC 9110 §7.2): the port only where it is not the scheme's own."""
-        if self.scheme == "unix":
-            return "localhost"
-        name = f"[{self.name}]" if ":" in self.name else self.name
-        return name if self.port == {"http": 80, "https": 443}[self.scheme] else f"{name}:{self.port}"
 
 
 class Call:
@@ -237,7 +207,14 @@ class Response:
     def raise_for_status(self) -> None:
         """An `UpstreamStatusError` from 400 on."""
         if not self.ok:
-            raise UpstreamStatusError(f"status {self.status_code}", status=self.status_code, response=self)
+            raise UpstreamStatusError(
+                f"status {self.status_code}",
+                status=self.status_code,
+                retry_after=retry_after(self.headers),
+                response=self,
+                sent=True,
+                received=True,
+            )
 
     def __repr__(self) -> str:
         return f"<Response [{self.status_code}] {len(self.content)} bytes>"

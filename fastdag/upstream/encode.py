@@ -29,8 +29,11 @@ __all__ = [
     "encode_path",
     "encode_segment",
     "encode_target",
+    "header_names",
     "percent_encode",
+    "sendable",
     "text_of",
+    "token",
 ]
 
 Body = bytes | Iterable[bytes] | None
@@ -154,16 +157,26 @@ def encode_target(path: str, params: Any = None) -> str:
     return target
 
 
+def token(what: str, text: str) -> str:
+    """A method or the name of a header, as it is (RFC 9110 §5.6.2)."""
+    if not isinstance(text, str) or not _token(text):
+        raise InvalidValue(f"{what} consists of letters, digits and hyphens; {text!r:.80} does not")
+    return text
+
+
 def encode_header(name: str, value: Any) -> tuple[str, str]:
     """One header, as it is sent."""
-    if not isinstance(name, str) or not _token(name):
-        raise InvalidValue(f"{name!r:.80} is no name for a header")
-    if name.lower() in TRANSPORTS_OWN:
+    if token("a header's name", name).lower() in TRANSPORTS_OWN:
         raise InvalidValue(f"{name} belongs to the connection and is the transport's to set")
     text = text_of(value).strip(" \t")
-    if _unsendable(text):
+    if not sendable(text):
         raise InvalidValue(f"the value for {name} holds a character that no header can carry")
     return name, text
+
+
+def sendable(value: str) -> bool:
+    """Whether a header can carry a value, in either direction."""
+    return _unsendable(value) is None
 
 
 def encode_headers(headers: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -173,6 +186,18 @@ def encode_headers(headers: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if not isinstance(headers, Mapping):
         raise TypeError(f"headers are a mapping of names to values, not {headers!r:.80}")
     return [encode_header(name, value) for name, value in headers.items() if value is not None]
+
+
+def header_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Names of headers that are let through, as an option lists them; in lower case."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{option} is a collection of names of headers, like ({names!r},)")
+    found = []
+    for name in names:
+        if token(f"{option}: a header's name", name).lower() in TRANSPORTS_OWN:
+            raise ValueError(f"{option}: {name} belongs to one connection and is never passed on")
+        found.append(name.lower())
+    return tuple(dict.fromkeys(found))
 
 
 def encode_json(value: Any) -> bytes:

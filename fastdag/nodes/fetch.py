@@ -1,0 +1,218 @@
+"""Fetch nodes: one call to an upstream, described by templates or by a function that builds a `Request`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastdag.errors import GraphError, InvalidValue
+from fastdag.node import Node
+from fastdag.nodes.answer import SUCCESS, Answer
+from fastdag.nodes.reference import Read, Templates
+from fastdag.signature import Parameters, wrong_kind
+from fastdag.upstream.call import Request, Response
+from fastdag.upstream.client import Upstream
+from fastdag.upstream.encode import (
+    Body,
+    encode_body,
+    encode_headers,
+    encode_json,
+    encode_params,
+    header_names,
+    sendable,
+    token,
+)
+from fastdag.upstream.options import POLICIES, check_policies
+
+__all__ = ["FetchNode"]
+
+#: `(context, args, parents) -> Response`
+Ask = Callable[[Any, tuple[Any, ...], dict[str, Any]], Response]
+
+RETURNS = ("first", "last", "append")
+
+
+class FetchNode(Node):
+    """A node that asks an upstream. Made by `graph.fetch`.
+
+        graph.fetch("seller", catalog, "/sellers/{product.seller_id}", params={"lang": "{query.lang?}"})
+
+    - `path`: a template, or a function `(context, **parents)` that returns a `Request`. `params`, `headers`, `json`
+      and `data` are templates too; `{a.b?}` may be absent. What they refer to are the node's parents.
+    - `ok`, `empty_on`, `relay`: a status or several. One outside `ok` (2xx) is a failure, unless it stands in
+      `empty_on`, then the data is `None`, or in `relay`, then the upstream's answer is the run's.
+    - `decode`: `"json"`, `"text"`, `"bytes"` or a function of the `Response`; `type`: what the JSON is converted to.
+    - `idempotent=True` lets it be sent twice, whatever its method. `forward_headers` names headers of the request that
+      go upstream, `return_headers` those of the answer that come back: `{"X-Total": "first" | "last" | "append"}`.
+    - `timeout` and policies (`retry=None`) hold for this call, instead of the upstream's; then a node's options.
+    """
+
+    waits = True
+    self_rooting = True
+
+    def __init__(
+        self,
+        id: str,
+        upstream: Upstream,
+        path: str | Callable[..., Request],
+        *,
+        method: str = "GET",
+        params: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Any = None,
+        ok: int | Iterable[int] = SUCCESS,
+        empty_on: int | Iterable[int] = (),
+        relay: int | Iterable[int] = (),
+        idempotent: bool | None = None,
+        decode: str | Callable[[Response], Any] = "json",
+        type: Any = Any,
+        forward_headers: Iterable[str] = (),
+        return_headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        policies = {name: options.pop(name) for name in POLICIES if name in options}
+        super().__init__(id, **options)
+        if not isinstance(upstream, Upstream):
+            raise TypeError(f"{id}: a fetch asks an Upstream, not {upstream!r:.80}")
+        self.upstream = upstream
+        self._answer = Answer(
+            id, upstream.name, method, ok=ok, empty_on=empty_on, relay=relay, decode=decode, type=type
+        )
+        self._returns = _check_returns(id, return_headers or {})
+        how: dict[str, Any] = {"timeout": self.timeout, "idempotent": idempotent}
+        forward = header_names(f"{id}: forward_headers", forward_headers)
+        described = (method, params, headers, json, data)
+        self._ask: Ask
+        if isinstance(path, str):
+            how.update(forward=forward, options=check_policies(id, policies) or None)
+            templates = Templates(id)
+            self._ask = _by_template(upstream, templates, path, described, how)
+            self._parameters = templates.parameters()
+        elif callable(path):
+            if described != ("GET", None, None, None, None):
+                raise GraphError(f"{id}: a fetch with a function says method, params, headers and body in its Request")
+            how.update(forward_headers=forward, **check_policies(id, policies))
+            self._ask, self._parameters = _by_function(id, upstream, path, how)
+        else:
+            raise TypeError(f"{id}: path is a template like '/products/{{path.id}}' or a function, not {path!r:.80}")
+
+    def parameters(self) -> Parameters:
+        return self._parameters
+
+    def load(self, context: Any, *args: Any, **parents: Any) -> Any:
+        response = self._ask(context, args, parents)
+        if self._returns:
+            self._return_headers(context, response)
+        return self._answer(response)
+
+    def _return_headers(self, context: Any, response: Response) -> None:
+        parts = getattr(context, "response", None)
+        if parts is None:
+            return
+        for name, how in self._returns:
+            for value in response.headers.get_all(name):
+                if sendable(value):  # else it could smuggle a header into our answer (FAULTS M04)
+                    parts.add_header(name, value, how)
+
+
+def _by_template(
+    upstream: Upstream,
+    templates: Templates,
+    path: str,
+    described: tuple[str, Any, Mapping[str, Any] | None, Any, Any],
+    how: dict[str, Any],
+) -> Ask:
+    method, params, headers, json, data = described
+    method = token(f"{templates.node_id}: method", method).upper()
+    read_path = templates.path(path)
+    read_query = _query(templates, params)
+    read_headers = _headers(templates, headers)
+    read_body = _body(templates, json, data)
+    if templates.problems:
+        raise GraphError(templates.problems)
+    send = upstream.send
+
+    def ask(context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
+        target = read_path(context, parents)
+        if read_query is not None:
+            query = read_query(context, parents)
+            if query:
+                target = f"{target}?{query}"
+        sent = () if read_headers is None else read_headers(context, parents)
+        if read_body is None:
+            return send(method, target, sent, **how)
+        body, content_type = read_body(context, parents)
+        return send(method, target, sent, body, content_type=content_type, **how)
+
+    return ask
+
+
+def _query(templates: Templates, params: Any) -> Read | None:
+    if params is None:
+        return None
+    if not isinstance(params, (Mapping, list, tuple)):
+        raise TypeError(f"{templates.node_id}: params is a mapping or a list of pairs, not {params!r:.80}")
+    return templates.encoded("params", params, encode_params)
+
+
+def _headers(templates: Templates, headers: Mapping[str, Any] | None) -> Read | None:
+    return None if headers is None else templates.encoded("headers", headers, encode_headers)
+
+
+def _body(templates: Templates, json: Any, data: Any) -> Read | None:
+    if json is not None and data is not None:
+        raise GraphError(f"{templates.node_id}: a call has one body; give json= or data=, not both")
+    if json is not None:
+        return templates.encoded("json", json, _json_body, null=True)
+    return None if data is None else templates.encoded("data", data, _data_body)
+
+
+def _json_body(value: Any) -> tuple[Body, str | None]:
+    return encode_json(value), "application/json"
+
+
+def _data_body(value: Any) -> tuple[Body, str | None]:
+    body, content_type = encode_body(data=value)
+    if body is not None and not isinstance(body, bytes):
+        raise InvalidValue("an iterable can be sent only once; build it in a function that returns a Request")
+    return body, content_type
+
+
+def _by_function(
+    node_id: str, upstream: Upstream, build: Callable[..., Request], how: dict[str, Any]
+) -> tuple[Ask, Parameters]:
+    wrong = wrong_kind(build)
+    if wrong:
+        raise GraphError(f"{node_id}: the function that builds the request {wrong}")
+    accepted = Parameters.of(build, by_name=True)
+
+    def ask(context: Any, args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
+        if accepted.context == "first":
+            args = (context, *args)
+        elif accepted.context == "context":
+            parents["context"] = context
+        request = build(*args, **parents)
+        if not isinstance(request, Request):
+            raise TypeError(f"{node_id}: the function that builds the request returned {request!r:.80}, no Request")
+        return upstream.request(
+            request.method,
+            request.path,
+            params=request.params,
+            headers=request.headers,
+            json=request.json,
+            data=request.data,
+            **how,
+        )
+
+    return ask, replace(accepted, context="first")
+
+
+def _check_returns(node_id: str, returns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    if not isinstance(returns, Mapping) or not set(returns.values()) <= set(RETURNS):
+        raise GraphError(
+            f"{node_id}: return_headers maps names to {', '.join(map(repr, RETURNS))}; not {returns!r:.80}"
+        )
+    header_names(f"{node_id}: return_headers", returns)
+    return tuple(returns.items())

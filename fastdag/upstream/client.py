@@ -1,0 +1,286 @@
+"""`Upstream`: a service that others answer for, as the code that calls it sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Unpack
+
+from fastdag.context import SCOPE, Scope
+from fastdag.deadline import check_seconds, now
+from fastdag.errors import UpstreamError, UpstreamRejected
+from fastdag.events import Instrument, Instruments
+from fastdag.upstream.call import Call, Response
+from fastdag.upstream.encode import (
+    Body,
+    encode_body,
+    encode_header,
+    encode_headers,
+    encode_target,
+    header_names,
+    token,
+)
+from fastdag.upstream.options import (
+    POLICIES,
+    UNSET,
+    CallOptions,
+    check_bytes,
+    check_hosts,
+    check_policies,
+    choose_transport,
+)
+from fastdag.upstream.site import Policy, Site
+from fastdag.upstream.stack import build
+
+__all__ = ["Auth", "Upstream"]
+
+#: Gets the call as it is about to leave, and returns headers to set in it.
+Auth = Callable[[Call], Mapping[str, str] | None]
+
+# What may be sent twice unless somebody says so of more (FAULTS: retry). PUT and DELETE are idempotent by RFC 9110
+# §9.2.2 too, but only if the service implements them so.
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Upstream:
+    """A service to fetch from. Looks like a `requests.Session` with a base URL, from inside a node or anywhere else.
+
+        catalog = Upstream("catalog", "http://catalog:8080", timeout=0.8)
+        catalog.get("/products/42", params={"lang": "en"}).json()
+
+    - `timeout`: seconds for a whole call, retries and a dripping body included; `None` leaves the run's deadline,
+      which no call outlives anyway. `attempt_timeout` and `connect_timeout` bound one attempt and its connecting.
+    - `retry`, `hedge`, `breaker`, `bulkhead`, `cache`, `coalesce`: policies; `None` switches one off.
+    - `headers` go with every call; of the request that is being answered, only those named in `forward_headers`.
+      `auth` gets the `Call`, once per call, and returns headers to set.
+    - `verify`, `cert`, `max_age`, `idle`: TLS trust and the life of connections, see the transport.
+    - `transport`: `None` for fastdag's own, `"requests"` or a `requests.Session`, or any `Transport`.
+
+    Redirects are not followed and cookies are not kept. Every failure is an `UpstreamError`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str | Sequence[str],
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = 1.0,
+        connect_timeout: float | None = 0.5,
+        retry: Policy | None = UNSET,
+        hedge: Policy | None = UNSET,
+        breaker: Policy | None = UNSET,
+        bulkhead: Policy | None = UNSET,
+        cache: Policy | None = UNSET,
+        coalesce: bool = UNSET,
+        forward_headers: Iterable[str] = (),
+        headers: Mapping[str, Any] | None = None,
+        auth: Auth | None = None,
+        max_response_bytes: int = 2 << 20,
+        verify: Any = UNSET,
+        cert: Any = UNSET,
+        max_age: float | None = UNSET,
+        idle: float | None = UNSET,
+        transport: Any = None,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"an upstream's name is a non-empty string, not {name!r}")
+        if auth is not None and not callable(auth):
+            raise TypeError(f"{name}: auth is a callable that gets the call and returns headers, not {auth!r:.80}")
+        self.name = name
+        self.hosts = check_hosts(name, base_url)
+        self.max_response_bytes = check_bytes(name, max_response_bytes)
+        self._auth = auth
+        self._forward = header_names(f"{name}: forward_headers", forward_headers)
+        self._defaults = {"user-agent": ("User-Agent", "fastdag")}
+        self._defaults.update((key.lower(), (key, value)) for key, value in encode_headers(headers))
+        self._plain = list(self._defaults.values())
+        connecting = {"verify": verify, "cert": cert, "max_age": max_age, "idle": idle}
+        self._site = Site(
+            name,
+            self.hosts,
+            choose_transport(
+                transport,
+                name,
+                check_seconds(f"{name}: connect_timeout", connect_timeout),
+                {key: value for key, value in connecting.items() if value is not UNSET},
+            ),
+            timeout=check_seconds(f"{name}: timeout", timeout),
+            attempt_timeout=check_seconds(f"{name}: attempt_timeout", attempt_timeout),
+        )
+        given = zip(POLICIES, (retry, hedge, breaker, bulkhead, cache, coalesce), strict=True)
+        self._stack = build(
+            self._site, check_policies(name, {key: value for key, value in given if value is not UNSET})
+        )
+        self._send = self._stack.send
+
+    @property
+    def instruments(self) -> Instruments:
+        """Who is told about this upstream's calls."""
+        return self._site.instruments
+
+    def on(self, name: str, instrument: Instrument) -> None:
+        """Call `instrument(name, fields)` at every event of that name; see `fastdag.events`."""
+        self.instruments.on(name, instrument)
+
+    def get(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        return self.request("GET", path, **call)
+
+    def head(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        return self.request("HEAD", path, **call)
+
+    def post(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        return self.request("POST", path, **call)
+
+    def put(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        return self.request("PUT", path, **call)
+
+    def patch(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        return self.request("PATCH", path, **call)
+
+    def delete(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        return self.request("DELETE", path, **call)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Any = None,
+        timeout: float | None = None,
+        stream: bool = False,
+        idempotent: bool | None = None,
+        max_response_bytes: int | None = None,
+        forward_headers: Iterable[str] = (),
+        **policies: Any,
+    ) -> Response:
+        """Call the upstream. The path is below the base URL, whatever it looks like: no path changes the host.
+
+        `timeout` is this call's total; `None` means the upstream's. `idempotent` says that a call may be sent twice;
+        unsaid, it holds for GET, HEAD and OPTIONS. With `stream=True` the answer is a `StreamedResponse`. Policies
+        by name (`retry=None`) hold for this call instead of the upstream's.
+        """
+        body, content_type = encode_body(json, data)
+        return self.send(
+            token("a method", method).upper(),
+            encode_target(path, params),
+            encode_headers(headers),
+            body,
+            content_type=content_type,
+            forward=header_names("forward_headers", forward_headers) if forward_headers else (),
+            timeout=None if timeout is None else check_seconds("timeout", timeout),
+            stream=stream,
+            idempotent=idempotent,
+            max_bytes=None if max_response_bytes is None else check_bytes(self.name, max_response_bytes),
+            options=check_policies(self.name, policies) if policies else None,
+        )
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: Body = None,
+        *,
+        content_type: str | None = None,
+        forward: Sequence[str] = (),
+        timeout: float | None = None,
+        stream: bool = False,
+        idempotent: bool | None = None,
+        max_bytes: int | None = None,
+        options: Mapping[str, Policy | None] | None = None,
+    ) -> Response:
+        """What `request` does, for code that has checked and encoded everything already, as a fetch node has."""
+        scope = SCOPE.get()
+        if scope is not None and scope.over:
+            raise UpstreamRejected("the run that this call belongs to is over", upstream=self.name, reason="cancelled")
+        call = Call(
+            method,
+            target,
+            self._headers(scope, headers, content_type, forward),
+            body,
+            host=self.hosts[0],
+            deadline=None if scope is None else scope.deadline,
+            idempotent=method in _IDEMPOTENT if idempotent is None else idempotent,
+            max_bytes=self.max_response_bytes if max_bytes is None else max_bytes,
+            stream=stream,
+            timeout=timeout,
+            options=options,
+        )
+        if self._auth is not None:
+            given = self._auth(call)
+            call.headers = _merged(
+                {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
+            )
+        if self.instruments.active:
+            return self._observed(call, scope)
+        return self._named(call)
+
+    def _named(self, call: Call) -> Response:
+        try:
+            return self._send(call)
+        except UpstreamError as error:
+            error.upstream = error.upstream or self.name
+            raise
+
+    def _headers(
+        self,
+        scope: Scope | None,
+        given: Sequence[tuple[str, str]],
+        content_type: str | None,
+        forward: Sequence[str],
+    ) -> list[tuple[str, str]]:
+        # Whoever is nearer to the call decides: the call, then the client's request, then the upstream's defaults.
+        forward = (*self._forward, *forward) if forward else self._forward
+        if not given and not forward and content_type is None:
+            return self._plain.copy()
+        headers = dict(self._defaults)
+        if content_type is not None:
+            headers["content-type"] = ("Content-Type", content_type)
+        if forward and scope is not None:
+            come = _request_headers(scope.context)
+            headers.update((name, encode_header(name, come[name])) for name in forward if name in come)
+        return _merged(headers, given)
+
+    def _observed(self, call: Call, scope: Scope | None) -> Response:
+        about = {
+            "upstream": self.name,
+            "node": None if scope is None else scope.node_id,
+            "method": call.method,
+            "path": call.target.partition("?")[0],
+        }
+        start = now()
+        self.instruments.emit("call.started", **about)
+        status, reason = 0, "cancelled"
+        try:
+            response = self._named(call)
+            status, reason = response.status_code, ""
+            return response
+        except UpstreamError as error:
+            reason = error.reason
+            raise
+        finally:
+            self.instruments.emit("call.ended", **about, status=status, reason=reason, elapsed=now() - start)
+
+    def describe(self) -> dict[str, Any]:
+        """The effective stack, limits and state, as data."""
+        return self._stack.describe()
+
+    def close(self) -> None:
+        """Close all connections that wait to be used again."""
+        self._site.transport.close()
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.name} {' '.join(host.url for host in self.hosts)}>"
+
+
+def _merged(headers: dict[str, tuple[str, str]], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    headers.update((name.lower(), (name, value)) for name, value in more)
+    return list(headers.values())
+
+
+def _request_headers(context: Any) -> Mapping[str, Any]:
+    found = context.get("headers") if isinstance(context, Mapping) else getattr(context, "headers", None)
+    return found if isinstance(found, Mapping) else {}
