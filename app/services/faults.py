@@ -17,11 +17,15 @@ PATH = "/_fault"
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is wrong with a service: seconds of delay, a status instead of an answer, or no answer at all."""
+    """What is wrong with a service: seconds of delay, a status instead of an answer, or no answer at all.
+
+    With `late` the request is carried out first: an order is placed, and nobody hears of it.
+    """
 
     delay: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
     hang: bool = False
+    late: bool = False
 
 
 class Switch:
@@ -32,9 +36,15 @@ class Switch:
         self._changed = Event()
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if req.path == PATH:
-            return
+        self._strike(req, late=False)
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, ok: bool) -> None:
+        self._strike(req, late=True)
+
+    def _strike(self, req: falcon.Request, *, late: bool) -> None:
         fault = self._fault
+        if req.path == PATH or fault.late is not late:
+            return
         time.sleep(fault.delay)
         if fault.hang:
             self._changed.wait()

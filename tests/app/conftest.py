@@ -5,9 +5,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 import requests
+import webtest
 
 from app.services import NAMES
 
@@ -55,3 +57,9 @@ def fault(services: dict[str, str]) -> Iterator[Faults]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def shop(services: dict[str, str]) -> webtest.TestApp:
+    """The shop in this process; imported only now, because it reads the environment when it is imported."""
+    return webtest.TestApp(import_module("app.main").app)

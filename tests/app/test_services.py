@@ -95,6 +95,15 @@ def test_a_hanging_service_says_nothing_until_it_is_healed(services, fault):
     assert get(f"{services['sellers']}/sellers/1").status_code == 200
 
 
+def test_a_late_fault_lets_the_service_do_its_work_first(services, fault):
+    before = get(f"{services['stock']}/reservations").json()
+    fault("stock", status=500, late=True)
+    line = {"product_id": 3, "quantity": 1}
+    assert requests.post(f"{services['stock']}/reservations", json=[line], timeout=5).status_code == 500
+    fault("stock")
+    assert len(get(f"{services['stock']}/reservations").json()) == len(before) + 1
+
+
 def test_a_fault_breaks_one_service_and_no_other(services, fault):
     fault("sellers", status=500)
     assert get(f"{services['catalogue']}/products/1").status_code == 200
