@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fastdag.errors import GraphError, InvalidValue
-from fastdag.node import Node
+from fastdag.node import Node, NodeOptions
 from fastdag.nodes.answer import SUCCESS, Answer
 from fastdag.nodes.reference import Read, Templates
 from fastdag.signature import Parameters, wrong_kind
@@ -24,13 +24,38 @@ from fastdag.upstream.encode import (
     token,
 )
 from fastdag.upstream.options import POLICIES, check_policies
+from fastdag.upstream.site import Policy
 
-__all__ = ["FetchNode"]
+__all__ = ["FetchNode", "FetchOptions"]
 
 #: `(context, args, parents) -> Response`
 Ask = Callable[[Any, tuple[Any, ...], dict[str, Any]], Response]
 
 RETURNS = ("first", "last", "append")
+
+
+class FetchOptions(NodeOptions, total=False):
+    """The options of a fetch; see `FetchNode`."""
+
+    method: str
+    params: Any
+    headers: Mapping[str, Any] | None
+    json: Any
+    data: Any
+    ok: int | Iterable[int]
+    empty_on: int | Iterable[int]
+    relay: int | Iterable[int]
+    idempotent: bool | None
+    decode: str | Callable[[Response], Any]
+    type: Any
+    forward_headers: Iterable[str]
+    return_headers: Mapping[str, str] | None
+    retry: Policy | None
+    hedge: Policy | None
+    breaker: Policy | None
+    bulkhead: Policy | None
+    cache: Policy | None
+    coalesce: bool
 
 
 class FetchNode(Node):
