@@ -14,6 +14,9 @@ __all__ = ["decode_json", "is_json", "read_body"]
 
 _MAX_DEPTH = 200
 
+# Methods whose requests have a body only if they say so; for the rest the server may know better (HTTP/2).
+_BODILESS = ("GET", "HEAD", "DELETE")
+
 
 def read_body(req: falcon.Request, limit: int) -> bytes:
     """The whole body, or a problem: 413 for more than `limit` bytes, 400 for one that is cut short."""
@@ -24,7 +27,7 @@ def read_body(req: falcon.Request, limit: int) -> bytes:
         if not (announced.isascii() and announced.isdigit()):
             raise Problem(400, detail="Content-Length is not a number.")
         length = int(announced)
-    elif env.get("wsgi.input_terminated") or env.get("HTTP_TRANSFER_ENCODING"):
+    elif "HTTP_TRANSFER_ENCODING" in env or (env.get("wsgi.input_terminated") and req.method not in _BODILESS):
         length = None
     else:
         return b""

@@ -11,7 +11,7 @@ import falcon
 from fastdag.context import Context, ResponseParts
 from fastdag.outcome import Outcome
 
-__all__ = ["apply"]
+__all__ = ["apply", "send_headers"]
 
 log = logging.getLogger("fastdag.web")
 
@@ -47,11 +47,16 @@ def apply(context: Context, outcomes: Mapping[str, Outcome], resp: falcon.Respon
         if parts.status is not None:
             resp.status = parts.status
             chosen = True
-        for name, value in parts.headers.items():
-            _send(resp, name, value, "last")
-        for name, value, how in parts.added:
-            _send(resp, name, value, how)
+        send_headers(parts, resp)
     return chosen
+
+
+def send_headers(parts: ResponseParts, resp: falcon.Response) -> None:
+    """Set the headers that one node wrote."""
+    for name, value in parts.headers.items():
+        _send(resp, name, value, "last")
+    for name, value, how in parts.added:
+        _send(resp, name, value, how)
 
 
 def _in_order(context: Context, outcomes: Mapping[str, Outcome]) -> list[ResponseParts]:

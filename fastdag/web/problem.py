@@ -13,11 +13,11 @@ from typing import Any
 
 import falcon
 
-from fastdag.errors import NodeError, UpstreamStatusError
+from fastdag.errors import NodeError, Relayed, UpstreamStatusError
 from fastdag.outcome import FAILED
 from fastdag.shape.encode import encode
 
-__all__ = ["PROBLEM_JSON", "Problem", "cause_of", "of_bug", "of_failure", "render"]
+__all__ = ["PROBLEM_JSON", "Problem", "cause_of", "of_bug", "of_failure", "of_relayed", "render"]
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -61,6 +61,11 @@ def cause_of(error: NodeError) -> BaseException | None:
     while isinstance(cause, NodeError):
         cause = cause.__cause__
     return cause
+
+
+def of_relayed(node_id: str, cause: Relayed) -> Problem:
+    """What a relayed status is to the client: the status, in our words. The upstream's own stay inside."""
+    return Problem(cause.status, node=node_id)
 
 
 def of_failure(error: NodeError, *, expose: bool = False) -> Problem:

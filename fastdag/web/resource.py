@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import falcon
 
 from fastdag import deadline
-from fastdag.errors import NodeError
+from fastdag.errors import NodeError, Relayed
 from fastdag.graph import Graph
 from fastdag.shape.encode import EncodeError, encode_output
 from fastdag.web import body, parts, problem
@@ -107,7 +107,10 @@ class GraphResource:
             cause = problem.cause_of(error)
             if isinstance(cause, (falcon.HTTPError, falcon.HTTPStatus)):
                 raise cause from None
-            self._fail(error, context, resp)
+            if isinstance(cause, Relayed):
+                self._relay(error.node_id, cause, context, resp)
+            else:
+                self._fail(error, context, resp)
         except Problem as refused:
             problem.render(refused, resp, request_id(req.env))
 
@@ -144,6 +147,14 @@ class GraphResource:
             return encode_output(result.merged, result.node_data)
         except EncodeError as error:
             raise NodeError(error.node_id or "", "exception", str(error), result) from error
+
+    def _relay(self, node_id: str, cause: Relayed, context: RequestContext, resp: falcon.Response) -> None:
+        if cause.status < 400:
+            resp.status = cause.status  # nothing went wrong, and there is nothing else to say
+        else:
+            problem.render(problem.of_relayed(node_id, cause), resp, context.request_id)
+        if node_id in context.parts:
+            parts.send_headers(context.parts[node_id], resp)
 
     def _fail(self, error: NodeError, context: RequestContext, resp: falcon.Response) -> None:
         if error.reason == "exception":

@@ -13,6 +13,7 @@ from fastdag.context import Context
 from fastdag.errors import (
     InvalidValue,
     MissingValue,
+    Relayed,
     UpstreamConnectError,
     UpstreamDecodeError,
     UpstreamProtocolError,
@@ -23,6 +24,7 @@ from fastdag.errors import (
 )
 from fastdag.graph import Graph
 from fastdag.outcome import REASONS
+from fastdag.upstream.call import Headers, Response
 from fastdag.web.problem import STATUS
 from tests.web.common import client, graph_of, nothing
 
@@ -147,6 +149,37 @@ def test_an_http_error_raised_in_a_node_is_the_answer() -> None:
     assert response.json["code"] == 17
     assert response.headers["X-Why"] == "paid"
     assert "node" not in response.json
+
+
+def test_a_relayed_status_is_the_answer_in_our_own_words() -> None:
+    def product(context: Context) -> None:
+        context.response.add_header("X-Total", "0")
+        body = Response(404, Headers([("WWW-Authenticate", "x")]), b"<html>SECRET</html>")
+        raise Relayed(SECRET, status=404, response=body)
+
+    response = client(graph_of(product)).get("/", status=404)
+
+    assert response.content_type == "application/problem+json"
+    assert response.json == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "node": "product",
+        "request_id": response.headers["X-Request-Id"],
+    }
+    assert response.headers["X-Total"] == "0"
+    assert "WWW-Authenticate" not in response.headers
+
+
+def test_a_relayed_redirect_takes_along_what_was_named() -> None:
+    def product(context: Context) -> None:
+        context.response.add_header("Location", "/products/7")
+        raise Relayed(SECRET, status=301)
+
+    response = client(graph_of(product)).get("/", status=301)
+
+    assert response.headers["Location"] == "/products/7"
+    assert response.body == b""
 
 
 def test_a_redirect_raised_in_a_node_is_the_answer() -> None:
