@@ -1,0 +1,162 @@
+"""What `make serve` starts, and the shop under real gunicorn: from curl to the merged answer, and to the end."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+import pytest
+import requests
+
+from app.serve import taken
+from app.services import NAMES
+from tests.app.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_range(count):
+    """The first of some neighbouring ports that nobody uses."""
+    while taken(range(first := free_port(), first + count)):
+        pass
+    return first
+
+
+@contextmanager
+def serving(port, services_port):
+    """`make serve`, in a process group of its own as in a terminal; yields it and what it said when it was ready."""
+    arguments = ["--port", str(port), "--services-port", str(services_port)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.serve", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said = []
+            while not said or "Ctrl-C" not in said[-1]:
+                said.append(process.stdout.readline())
+                assert said[-1], f"it ended: {''.join(said)}"
+            yield process, "".join(said)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+            process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def ports():
+    return free_port(), free_range(len(NAMES))
+
+
+def test_every_line_that_serve_prints_can_be_pasted(ports):
+    with serving(*ports) as (_, said):
+        lines = re.findall(r"^ +(curl .*(?:\\\n.*)?)$", said, re.MULTILINE)
+        answers = [subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=10) for line in lines]
+    assert len(lines) == 7
+    whole, partial = answers[4].stdout, answers[6].stdout
+    assert all(answer.returncode == 0 and answer.stdout for answer in answers)
+    assert "201 Created" in answers[3].stdout
+    assert "Fastdag-Complete: true" in whole
+    assert "Fastdag-Missing: reviews;reason=status" in partial
+    assert "200 OK" in whole and "200 OK" in partial
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_serve_ends_with_all_it_started_and_can_start_again_at_once(ports, number):
+    with serving(*ports) as (process, _):
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # Ctrl-C goes to the whole group
+        else:
+            process.send_signal(number)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    assert taken([ports[0], *range(ports[1], ports[1] + len(NAMES))]) == []
+
+
+def test_serve_says_which_port_is_taken(ports):
+    with socket.create_server(("127.0.0.1", ports[0])):
+        refused = subprocess.run(
+            [sys.executable, "-m", "app.serve", "--port", str(ports[0]), "--services-port", str(ports[1])],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert refused.returncode == 1
+    assert refused.stderr == f"cannot start: somebody listens on {ports[0]} already\n"
+
+
+def test_serve_ends_with_an_error_when_the_shop_cannot_start(ports):
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.serve", "--port", str(ports[0]), "--services-port", str(ports[1])],
+        cwd=ROOT,
+        env=os.environ | {"SHOP_PAGE_TIMEOUT": "soon"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 1
+    assert "SHOP_PAGE_TIMEOUT" in ended.stderr
+    assert taken(range(ports[1], ports[1] + len(NAMES))) == []
+
+
+@pytest.fixture
+def gunicorn(services):
+    """The shop under gunicorn, as a deployment starts it; `services` has set where its upstreams are."""
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app.main:app"],
+        cwd=ROOT,
+        env=os.environ | {"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1", "ACCESS_LOG": ""},
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_until_ready(process, address)
+            yield process, address
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+
+def wait_until_ready(process, address):
+    patience = time.monotonic() + 20
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < patience
+        try:
+            if requests.get(f"{address}/readyz", timeout=1).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+
+
+def test_many_clients_get_their_own_products(gunicorn):
+    _, address = gunicorn
+    wanted = [(number % 300) + 1 for number in range(60)]
+    asked = [gevent.spawn(requests.get, f"{address}/products/{number}", timeout=10) for number in wanted]
+    assert [answer.get().json()["product"]["id"] for answer in asked] == wanted
+
+
+def test_an_order_in_flight_is_answered_after_sigterm(gunicorn, services, fault):
+    process, address = gunicorn
+    reservations = f"{services['stock']}/reservations"
+    before = requests.get(reservations, timeout=5).json()
+    fault("orders", delay=1)
+    order = {"customer": "Ada", "lines": [{"product_id": 8, "quantity": 1}]}
+    posted = gevent.spawn(requests.post, f"{address}/orders", json=order, timeout=10)
+    while requests.get(reservations, timeout=5).json() == before:  # then it has come as far as the orders service
+        assert not posted.ready()
+    process.terminate()
+    assert posted.get().status_code == 201
+    assert process.wait(timeout=15) == 0
