@@ -28,6 +28,7 @@ __all__ = [
     "GreenletExit",
     "Timeout",
     "Waiter",
+    "breathe",
     "crew",
     "from_signal_handler",
     "get_hub",
@@ -160,6 +161,22 @@ def crew() -> Crew:
     except AttributeError:
         found = hub.fastdag_crew = Crew(hub)
     return found
+
+
+def breathe() -> None:
+    """Let the loop serve sockets and timers once. Not `sleep(0)`, which would only run other callbacks."""
+    hub = get_hub()
+    timer = hub.loop.timer(0)
+    timer.start(getcurrent().switch)
+    try:
+        hub.switch()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a `gevent.Timeout` that somebody's code forgot here: it is nobody's now
+        pass
+    finally:
+        timer.stop()
+        timer.close()
 
 
 def from_signal_handler(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 Who does what. The *caller*, the greenlet that asked for the run, executes no node: it waits, so that the answer can
 leave on time whatever a node does. *Workers*, greenlets of the hub's crew, pop ready nodes and run them one after
 another. The *hub* does what comes from outside a node: start, deadline, node timeouts, cancellation. All of them
-write into the same ledger (`ledger.py`), whose states are written once.
+write into the same ledger (`ledger.py`), whose states are written once; `workers.py` knows who is at what.
 
 How nodes overlap. Most nodes do not block, so a greenlet for each would cost many times what they do. A worker
 that is about to run a node while others are ready has the loop start one more worker, soon. If the node does not
@@ -16,20 +16,20 @@ there is seen before the timer that ran out beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import Context as ContextVars
 from contextvars import copy_context
 from typing import Any
 
-from fastdag.concurrency import GreenletExit, crew, from_signal_handler, get_hub, getcurrent, spawn
+from fastdag.concurrency import breathe, crew, from_signal_handler, getcurrent
 from fastdag.context import SCOPE, Scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
 from fastdag.events import Instruments
-from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED, Ledger
+from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED
 from fastdag.plan import DIRECT, ONE_PARENT, TWO_PARENTS, Plan, Step
+from fastdag.workers import Workers
 
-__all__ = ["Cancelled", "Run"]
+__all__ = ["Run"]
 
 SLICE = 0.005
 NEVER = float("inf")
@@ -38,43 +38,17 @@ LAST = -2  # priority of timers
 _SKIP = object()  # what a node gives whose `when=` said no
 
 
-class Cancelled(GreenletExit):
-    """Thrown into a node that nobody waits for any more. Not an `Exception`: `except Exception` lets it through."""
-
-
-class Run(Ledger):
+class Run(Workers):
     """One run. `go` does all of it; the rest is called by the loop, and by the workers that it starts."""
 
-    __slots__ = (
-        "abandoned",
-        "caller",
-        "context",
-        "contextvars",
-        "hub",
-        "instruments",
-        "limit",
-        "over",
-        "relaying",
-        "scope",
-        "spawned",
-        "stopped_by",
-        "timer",
-        "woken",
-        "workers",
-    )
+    __slots__ = ("caller", "context", "contextvars", "limit", "over", "scope", "stopped_by", "timer", "woken")
 
     def __init__(self, plan: Plan, context: Any, timeout: float | None, instruments: Instruments) -> None:
-        super().__init__(plan, now())
+        super().__init__(plan, now(), instruments)
         self.context = context
-        self.instruments = instruments
-        self.workers: dict[Any, list[int]] = {}  # greenlet -> [the node it runs, or -1]
-        self.spawned: set[Any] = set()
-        self.abandoned = 0
-        self.relaying = True  # `go` asks for the first relay
         self.over = False
-        self.hub = get_hub()
         self.timer: Any = None
-        self.caller = getcurrent()
+        self.caller: Any = getcurrent()
         self.woken = False
         self.stopped_by: BaseException | None = None
         outer = SCOPE.get()
@@ -103,6 +77,7 @@ class Run(Ledger):
             if self.timer is not None:
                 self.timer.stop()
                 self.timer.close()
+            self.caller = None  # a result that somebody keeps keeps the run, but no greenlet
         if self.stopped_by is not None:
             raise self.stopped_by
 
@@ -151,7 +126,7 @@ class Run(Ledger):
             if clock >= breathe_at:
                 if loop.iteration == turn:
                     running[0] = -1
-                    self._breathe()
+                    breathe()
                 clock = now()
                 turn, breathe_at = loop.iteration, clock + SLICE
                 continue
@@ -220,25 +195,6 @@ class Run(Ledger):
             self.relaying = True
             self.hub.loop.run_callback(self.relay)
 
-    def _breathe(self) -> None:
-        """Let the loop serve sockets and timers once. Not `sleep(0)`, which would only run other callbacks."""
-        timer = self.hub.loop.timer(0)
-        timer.start(getcurrent().switch)
-        try:
-            self.hub.switch()
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # a `gevent.Timeout` that a node forgot: it is nobody's now
-            pass
-        finally:
-            timer.stop()
-            timer.close()
-
-    def running_id(self) -> str | None:
-        """The id of the node that the current greenlet runs, where it is known."""
-        cell = self.workers.get(getcurrent())
-        return self.plan.ids[cell[0]] if cell is not None and cell[0] >= 0 else None
-
     # -- a node with more to it than a call
 
     def _roundabout(self, step: Step) -> Any:
@@ -305,7 +261,7 @@ class Run(Ledger):
         """End the run now: what is in flight is interrupted, what has not started never will be."""
         if not self.over:
             self.close(now())
-            self._interrupt_all()
+            self.interrupt_all()
             self._finish(error)
 
     def _finish(self, error: BaseException | None = None) -> None:
@@ -318,23 +274,6 @@ class Run(Ledger):
         self.stopped_by = error
         self.hub.loop.run_callback(self._wake)
 
-    def _interrupt_all(self) -> None:
-        for greenlet, cell in self.workers.items():
-            self._interrupt(greenlet, cell)
-
-    def _interrupt(self, greenlet: Any, cell: list[int]) -> None:
-        if cell[0] >= 0 and greenlet is not getcurrent():
-            self.hub.loop.run_callback(self._throw, greenlet, cell, cell[0])
-
-    def _throw(self, greenlet: Any, cell: list[int], i: int) -> None:
-        """In the hub: interrupt a node. One that goes on all the same is abandoned."""
-        if cell[0] == i:
-            greenlet.throw(Cancelled())
-            if cell[0] == i:
-                self.abandoned += 1
-                if self.instruments.active:
-                    self.instruments.emit("node.abandoned", graph=self.plan.graph_id, node=self.plan.ids[i])
-
     def _node_timeout(self, step: Step, scope: Scope) -> None:
         """In the hub: a node's own time is up."""
         if self.state[step.index] == PENDING:
@@ -343,14 +282,14 @@ class Run(Ledger):
             self.fail(step.index, late, "timeout", now())
             for greenlet, cell in self.workers.items():
                 if cell[0] == step.index:
-                    self._interrupt(greenlet, cell)
+                    self.interrupt(greenlet, cell)
             self._kick()
 
     def expire(self) -> None:
         """In the hub: the run's deadline. Who runs has timed out; who has not started is skipped, or missed."""
         if not self.over and not self.fatal:
             self.limit = -NEVER
-            self._interrupt_all()
+            self.interrupt_all()
             self.run_out({cell[0] for cell in self.workers.values()}, self._answer_now, now())
             self.cancel()
 
@@ -365,10 +304,3 @@ class Run(Ledger):
             return self._fall_back(i)
         finally:
             del self.workers[me]
-
-    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
-        """For `context.spawn`: a greenlet with the caller's contextvars that dies with the run."""
-        greenlet = spawn(copy_context().run, function, *args)
-        self.spawned.add(greenlet)
-        greenlet.rawlink(self.spawned.discard)
-        return greenlet

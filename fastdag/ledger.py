@@ -34,21 +34,9 @@ class Ledger:
     """Arrays indexed like the plan's, and two queues of ready nodes; `~i` in a queue is the fallback of `i`."""
 
     __slots__ = (
-        "began",
-        "ended",
-        "fatal",
-        "gates",
-        "left",
-        "missing",
-        "plan",
-        "ready",
-        "start",
-        "state",
-        "trouble",
-        "values",
-        "waiting",
-        "waits_ready",
-    )
+        "began", "ended", "fatal", "gates", "left", "missing", "plan", "ready",
+        "start", "state", "trouble", "values", "waiting", "waits_ready",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan, start: float) -> None:
         size = len(plan.steps)

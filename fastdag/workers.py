@@ -1,0 +1,98 @@
+"""Who works for a run: the greenlets that run its nodes, what each of them is at, and how they are interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, Protocol
+
+from fastdag.concurrency import GreenletExit, crew, get_hub, getcurrent, spawn
+from fastdag.events import Instruments
+from fastdag.ledger import PENDING, Ledger
+from fastdag.plan import Plan
+
+__all__ = ["Cancelled", "Source", "Workers"]
+
+
+class Cancelled(GreenletExit):
+    """Thrown into a node that nobody waits for any more. Not an `Exception`: `except Exception` lets it through."""
+
+
+class Source(Protocol):
+    """Something inside a node that has work of its own to hand out, such as the elements of an `each=`."""
+
+    def runnable(self) -> bool: ...
+
+
+class Workers(Ledger):
+    """A ledger, and the greenlets that write into it.
+
+    `workers` maps each greenlet to a cell that holds the node it runs, or -1. A cell is set by its own greenlet, and
+    read in the hub only, when that greenlet waits: inside the node.
+    """
+
+    __slots__ = ("abandoned", "hub", "instruments", "relaying", "sources", "spawned", "storage", "workers")
+
+    def __init__(self, plan: Plan, start: float, instruments: Instruments) -> None:
+        super().__init__(plan, start)
+        self.instruments = instruments
+        self.hub = get_hub()
+        self.workers: dict[Any, list[int]] = {}
+        self.spawned: set[Any] = set()
+        self.sources: dict[Any, Source] = {}  # greenlet -> whom it takes its work from, inside its node
+        self.storage: dict[Any, Any] = {}  # what node kinds keep for the length of a run, by their own keys
+        self.abandoned = 0
+        self.relaying = True  # whoever starts the run asks for the first relay
+
+    def node_of(self, greenlet: Any) -> int | None:
+        """The node that a greenlet runs, where it is known."""
+        cell = self.workers.get(greenlet)
+        return cell[0] if cell is not None and cell[0] >= 0 else None
+
+    def running_id(self) -> str | None:
+        """The id of the node that the current greenlet runs, where it is known."""
+        node = self.node_of(getcurrent())
+        return None if node is None else self.plan.ids[node]
+
+    def runnable(self) -> bool:
+        """Whether anything could run right now; what waits for I/O could not."""
+        waiting = self.ready or self.waits_ready
+        return bool(waiting) or self.relaying or any(source.runnable() for source in set(self.sources.values()))
+
+    def assist(self, node: int, task: Callable[[], object]) -> None:
+        """In the hub: run a task in one more greenlet, on behalf of a node and interrupted with it."""
+
+        def work() -> bool:
+            me = getcurrent()
+            self.workers[me] = [node]
+            try:
+                task()
+            finally:
+                del self.workers[me]
+            return self.state[node] != PENDING
+
+        crew().run(work)
+
+    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
+        """For `context.spawn`: a greenlet with the caller's contextvars that dies with the run."""
+        greenlet = spawn(copy_context().run, function, *args)
+        self.spawned.add(greenlet)
+        greenlet.rawlink(self.spawned.discard)
+        return greenlet
+
+    def interrupt_all(self) -> None:
+        for greenlet, cell in self.workers.items():
+            self.interrupt(greenlet, cell)
+
+    def interrupt(self, greenlet: Any, cell: list[int]) -> None:
+        if cell[0] >= 0 and greenlet is not getcurrent():
+            self.hub.loop.run_callback(self._throw, greenlet, cell, cell[0])
+
+    def _throw(self, greenlet: Any, cell: list[int], i: int) -> None:
+        """In the hub: interrupt a node. One that goes on all the same is abandoned."""
+        if cell[0] == i:
+            greenlet.throw(Cancelled())
+            if cell[0] == i:
+                self.abandoned += 1
+                if self.instruments.active:
+                    self.instruments.emit("node.abandoned", graph=self.plan.graph_id, node=self.plan.ids[i])
