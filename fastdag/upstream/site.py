@@ -45,6 +45,7 @@ class Site:
     sleep: Callable[[float], object] = sleep
     random: Random = field(default_factory=Random)
     states: dict[str, State] = field(default_factory=dict)
+    troubled: set[str] = field(default_factory=set)  # URLs of hosts whose breaker is not closed: breaker
 
     def keep(self, name: str, make: Callable[[], S]) -> S:
         """The state of that name, made when it is first asked for.

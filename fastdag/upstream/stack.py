@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from fastdag.upstream.call import Call, Response, Send
 from fastdag.upstream.policies.attempt import Attempt
+from fastdag.upstream.policies.balance import Balance
+from fastdag.upstream.policies.breaker import Breaker
+from fastdag.upstream.policies.bulkhead import Bulkhead
+from fastdag.upstream.policies.retry import Retry
 from fastdag.upstream.policies.total import Total
 from fastdag.upstream.site import Policy, Site
 
 __all__ = ["LAYERS", "Stack", "build"]
 
-# From the outside in: each stands above those below it for the reason beside it. The transport is below them all.
+# From the outside in: the name, the default (`None`: off until declared), and why it stands above those below it.
+# The transport is below them all.
 LAYERS: tuple[tuple[str, Policy | None, str], ...] = (
-    ("cache", None, "a stored answer costs nothing below: no slot, no budget, no clock; it outlives an open breaker"),
-    ("coalesce", None, "one call for many callers, so what follows must not end with one caller's deadline"),
-    ("timeout", Total(), "the total holds over all attempts, and over the pauses between them"),
-    ("attempt", Attempt(), "the clock of an attempt starts once it has a slot: waiting for one is no slow upstream"),
+    ("cache", None, "a stored answer costs nothing below, no slot and no budget, and outlives an open breaker"),
+    ("coalesce", None, "one call for many callers must not end with the deadline of one of them"),
+    ("timeout", Total(), "the total holds over all attempts and the pauses between them"),
+    ("hedge", None, "it takes the place of retry for the calls it may hedge, and leaves it the others"),
+    ("retry", Retry(), "each attempt is balanced, judged and bounded by itself"),
+    ("balance", Balance(), "the breaker is per host, and where one rejects, another host is asked"),
+    ("breaker", Breaker(), "a rejection takes no slot, and waiting for a slot is no failure of the host"),
+    ("bulkhead", Bulkhead(), "the clock of an attempt starts when it has its slot"),
+    ("attempt", Attempt(), "the transport keeps one deadline, and does not ask where it comes from"),
 )
 
 _VARIANTS = 64
@@ -71,16 +81,26 @@ class Stack:
             "timeout": site.timeout,
             "attempt_timeout": site.attempt_timeout,
             "layers": [
-                {
-                    "name": name,
-                    "options": asdict(policy),  # type: ignore[call-overload]
-                    "state": site.states[name].describe() if name in site.states else {},
-                    "reason": reason,
-                }
+                {"name": name, "options": _options(policy), "state": self._state(name), "reason": reason}
                 for name, _, reason in LAYERS
                 if (policy := self.policies[name]) is not None
             ],
+            "budget": self._state("budget"),
         }
+
+    def _state(self, name: str) -> dict[str, Any]:
+        state = self.site.states.get(name)
+        return {} if state is None else state.describe()
+
+    def __repr__(self) -> str:
+        slots = self._state("bulkhead")
+        flying = f"{slots['in_flight']} in flight, {slots['waiting']} waiting" if slots else "no bulkhead"
+        circuits = [circuit["state"] for circuit in self._state("breaker").values()]
+        return f"<Stack {self.site.name} [{flying}, breaker {'/'.join(circuits) or 'off'}]>"
+
+
+def _options(policy: Policy) -> dict[str, Any]:
+    return {field.name: getattr(policy, field.name) for field in fields(policy)}  # type: ignore[arg-type]
 
 
 def _complete(policies: Mapping[str, Policy | None], options: Mapping[str, Policy | None]) -> dict[str, Policy | None]:
