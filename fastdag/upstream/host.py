@@ -11,6 +11,7 @@ __all__ = ["Host"]
 _EXAMPLE = "write it like http://catalog:8080 or unix:///run/catalog.sock"
 _PORTS = {"http": 80, "https": 443}
 _name = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?").fullmatch
+_blank = re.compile(r"[\x00-\x20\x7f]").search
 _prefix = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?").fullmatch
 
 
@@ -36,7 +37,8 @@ class Host:
             return cls(url, "unix", parts.path, 0)
         if parts.username is not None:
             raise ValueError("a base URL holds no credentials; give them with auth= or headers=")
-        good = parts.scheme in _PORTS and _name(name) and _prefix(parts.path)
+        # `urlsplit` drops line breaks and tabs without a word.
+        good = parts.scheme in _PORTS and _name(name) and _prefix(parts.path) and not _blank(url)
         if not good or port == 0 or parts.query or parts.fragment:
             raise ValueError(f"{url!r} is no base URL; {_EXAMPLE}")
         return cls(url, parts.scheme, name, port or _PORTS[parts.scheme], parts.path.rstrip("/"))

@@ -27,12 +27,13 @@ class Attempt:
 
 
 class _Layer:
-    __slots__ = ("_header", "_seconds", "_send", "_site")
+    __slots__ = ("_header", "_limit", "_seconds", "_send", "_site")
 
     def __init__(self, site: Site, send: Send) -> None:
         self._site = site
         self._send = send
         self._header = site.deadline_header
+        self._limit = site.attempt_timeout
         # Where the total is shorter than an attempt, the total is what an attempt usually has.
         self._seconds = earliest(site.attempt_timeout, site.timeout)
 
@@ -50,16 +51,17 @@ class _Layer:
                 return self._observed(call, now)
             return self._send(call)
         except Timeout:  # the caller's own, thrown into this greenlet
-            usual = earliest(self._seconds, call.timeout)
+            usual = self._usual(call)
             call.early = usual is not None and site.clock() - now < usual / 2
             raise
         finally:
             call.deadline, call.headers = total, headers
 
+    def _usual(self, call: Call) -> float | None:
+        return self._seconds if call.timeout is None else earliest(self._limit, call.timeout)
+
     def _deadline(self, call: Call, now: float) -> float | None:
-        usual = self._seconds
-        if call.timeout is not None and (usual is None or call.timeout < usual):
-            usual = call.timeout
+        usual = self._usual(call)
         total = call.deadline
         call.early = False
         if total is None:
