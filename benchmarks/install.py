@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.common import CACHE, ROOT
 
-__all__ = ["NODE_MODULES", "install", "python_with"]
+__all__ = ["NODE_MODULES", "PACKAGES", "install", "python_with"]
 
 # packaging is what gunicorn's gevent worker imports and does not declare.
 PYTHON = [
@@ -25,7 +25,9 @@ PYTHON = [
 # undici 8 wants a newer Node than most distributions have.
 NODE = ["fastify@5", "undici@7"]
 
-VENV = CACHE / f"venv{sys.version_info[0]}.{sys.version_info[1]}"
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+VENV = CACHE / f"venv{VERSION}"
+PACKAGES = VENV / "lib" / f"python{VERSION}" / "site-packages"
 NODE_MODULES = CACHE / "node_modules"
 
 

@@ -32,8 +32,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def sessions(app: web.Application) -> AsyncIterator[None]:
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         app[SESSION] = session
         yield
 

@@ -12,9 +12,7 @@ import gevent
 from geventhttpclient import HTTPClient
 
 UPSTREAM = urlsplit(os.environ["UPSTREAM"])
-client = HTTPClient.from_url(
-    f"http://{UPSTREAM.netloc}", concurrency=10_000, connection_timeout=30, network_timeout=30
-)
+client = HTTPClient.from_url(f"http://{UPSTREAM.netloc}", concurrency=64, connection_timeout=30, network_timeout=30)
 
 
 def part(number: int) -> Any:

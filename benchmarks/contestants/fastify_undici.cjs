@@ -6,7 +6,7 @@ const { Pool } = require("undici");
 
 const upstream = new URL(process.env.UPSTREAM);
 const prefix = upstream.pathname.replace(/\/$/, "");
-const pool = new Pool(upstream.origin, { connections: 256, headersTimeout: 30000, bodyTimeout: 30000 });
+const pool = new Pool(upstream.origin, { connections: 64, headersTimeout: 30000, bodyTimeout: 30000 });
 const numbers = Array.from({ length: 10 }, (_, number) => number);
 
 async function part(number) {

@@ -15,7 +15,7 @@ from typing import Any
 
 import gevent
 
-from benchmarks.common import CACHE
+from benchmarks.install import PACKAGES
 from fastdag import Graph
 
 __all__ = ["CONTESTANTS", "Layers", "Run"]
@@ -109,9 +109,8 @@ def hamilton_async(layers: Layers) -> Run:
 def _hamilton_module(layers: Layers) -> Any:
     """The functions as a module, which is how Hamilton takes them; an ImportError if there is no Hamilton."""
     os.environ["HAMILTON_TELEMETRY_ENABLED"] = "false"
-    installed = CACHE / f"venv/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
-    if str(installed) not in sys.path:
-        sys.path.append(str(installed))  # last, so that only what is missing here comes from there
+    if str(PACKAGES) not in sys.path:
+        sys.path.append(str(PACKAGES))  # last, so that only what is missing here comes from there
     from hamilton import ad_hoc_utils
 
     return ad_hoc_utils.create_temporary_module(*layers.functions.values())
