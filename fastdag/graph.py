@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import Any, Literal, TypeVar, overload
 
 from fastdag.concurrency import warn_unless_patched
 from fastdag.deadline import check_seconds
@@ -12,7 +12,8 @@ from fastdag.errors import NodeError
 from fastdag.events import Instrument, Instruments
 from fastdag.ledger import WITH_DATA
 from fastdag.node import FunctionNode, Node, NodeOptions, NodeRef, is_node, near
-from fastdag.nodes.fetch import FetchNode, FetchOptions
+from fastdag.nodes.each import EACH_OPTIONS, EachNode
+from fastdag.nodes.fetch import FetchNode
 from fastdag.plan import Plan, compile_plan
 from fastdag.result import Result, node_data
 from fastdag.shape.merge import merge_outputs
@@ -94,33 +95,40 @@ class Graph:
         self.invalidate()
         return node
 
-    def fetch(
-        self,
-        id: str,
-        upstream: Upstream,
-        path: str | Callable[..., Request],
-        **options: Unpack[FetchOptions],
-    ) -> Node:
+    def fetch(self, id: str, upstream: Upstream, path: str | Callable[..., Request], **options: Any) -> Node:
         """Declare a call to an upstream; `path` and other templates refer to the request and to parents by `{id.x}`.
 
-        Instead of a path, a function `(context, **parents) -> Request` builds the call. See `FetchNode` for options.
+        Instead of a path, a function `(context, **parents) -> Request` builds the call. `FetchNode` lists the options,
+        and `EachNode` those that come with `each=`.
         """
-        return self._add(FetchNode(id, upstream, path, **options))
+        return self._declare(lambda **own: FetchNode(id, upstream, path, **own), options)
 
     @overload
     def node(self, function: Function, /) -> Function: ...
 
     @overload
-    def node(self, /, *, id: str | None = None, **options: Unpack[NodeOptions]) -> Callable[[Function], Function]: ...
+    def node(self, /, *, id: str | None = None, **options: Any) -> Callable[[Function], Function]: ...
 
-    def node(self, function: Any = None, /, *, id: str | None = None, **options: Unpack[NodeOptions]) -> Any:
-        """Decorator: the function is a node and stays a function. Its parameters, but `context`, name its parents."""
+    def node(self, function: Any = None, /, *, id: str | None = None, **options: Any) -> Any:
+        """Decorator: the function is a node and stays a function. Its parameters, but `context`, name its parents.
+
+        `Node` lists the options, and `EachNode` those that come with `each=`.
+        """
 
         def declare(function: Function) -> Function:
-            self._add(FunctionNode(function, id, **options))
+            self._declare(lambda **own: FunctionNode(function, id, **own), dict(options))
             return function
 
         return declare if function is None else declare(function)
+
+    def _declare(self, make_node: Callable[..., Node], options: dict[str, Any]) -> Node:
+        each = {name: options.pop(name) for name in EACH_OPTIONS if name in options}
+        if not each:
+            return self._add(make_node(**options))
+        if "each" not in each:
+            raise TypeError(f"{self.id}: {', '.join(f'{name}=' for name in each)} goes with each=")
+        outer = {name: options.pop(name) for name in NodeOptions.__annotations__ if name in options}
+        return self._add(EachNode(make_node(**options), **each, **outer))
 
     def __getitem__(self, id: str) -> Node:
         population = Population(self.id, self._nodes, self._made)
@@ -177,7 +185,7 @@ class Graph:
         if self.merge == "deep":
             return merge_outputs(present, self._conflict)
         outputs = {id: value for id, _, value in present}
-        return outputs if self.merge == "ids" else self.merge(outputs)  # type: ignore[operator]
+        return outputs if self.merge == "ids" else self.merge(outputs)
 
     def _conflict(self, path: str, earlier: str, later: str) -> None:
         if self.on_conflict == "error":

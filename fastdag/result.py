@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fastdag.ledger import FAILED, FALLBACK, OK, SKIPPED, WITH_DATA, Ledger
+from fastdag.ledger import OK, SKIPPED, WITH_DATA, Ledger
 from fastdag.outcome import Outcome
 
 __all__ = ["Outcomes", "Result", "Span", "node_data"]
@@ -69,12 +69,9 @@ class Result(tuple[dict[str, Any], Any]):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing: a skip by `when=` takes nothing away."""
+        """Whether nothing is missing: a skip by `when=` takes nothing away, a dropped element does."""
         ledger = self._ledger
-        return not any(
-            state in (FAILED, FALLBACK) or (state == SKIPPED and ledger.trouble[i][0] is not None)
-            for i, state in ((i, ledger.state[i]) for i in ledger.trouble)
-        )
+        return all(ledger.state[i] == SKIPPED and reason is None for i, (reason, _) in ledger.trouble.items())
 
     @property
     def timeline(self) -> list[Span]:

@@ -23,6 +23,8 @@ class Source(Protocol):
 
     def runnable(self) -> bool: ...
 
+    def park(self, wait: Callable[[], Any]) -> Any: ...
+
 
 class Workers(Ledger):
     """A ledger, and the greenlets that write into it.
@@ -58,6 +60,10 @@ class Workers(Ledger):
         """Whether anything could run right now; what waits for I/O could not."""
         waiting = self.ready or self.waits_ready
         return bool(waiting) or self.relaying or any(source.runnable() for source in set(self.sources.values()))
+
+    def incomplete(self, id: str, error: BaseException, reason: str) -> None:
+        """Note that a node gives its data, but not all of it."""
+        self.trouble[self.plan.index[id]] = (reason, error)
 
     def assist(self, node: int, task: Callable[[], object]) -> None:
         """In the hub: run a task in one more greenlet, on behalf of a node and interrupted with it."""

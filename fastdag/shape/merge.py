@@ -95,16 +95,12 @@ class _Merging:
 
     def _writer(self, path: tuple[str, ...], position: int) -> str:
         """The last node before `position` that gave something for a path."""
-        for id, key, data in reversed(self._outputs[:position]):
-            found: Any = {key: data} if key is not None else _at_root(id, data)
-            for name in path:
-                mapping = as_mapping(found)
-                if mapping is None or name not in mapping:
-                    break
-                found = mapping[name]
-            else:
-                return id
-        return str(self._outputs[0][0])
+        writers = [
+            id
+            for id, key, data in self._outputs[:position]
+            if _has({key: data} if key is not None else _at_root(id, data), path)
+        ]
+        return writers[-1]
 
     def _own(self, into: dict[str, Any], name: str, old: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
         ours = self._ours.get(id(old))
@@ -112,6 +108,15 @@ class _Merging:
             ours = into[name] = dict(mapping)
             self._ours[id(ours)] = ours
         return ours
+
+
+def _has(value: Any, path: tuple[str, ...]) -> bool:
+    for name in path:
+        mapping = as_mapping(value)
+        if mapping is None or name not in mapping:
+            return False
+        value = mapping[name]
+    return True
 
 
 def _same(one: Any, other: Any) -> bool:
