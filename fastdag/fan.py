@@ -99,11 +99,10 @@ class Fan:
                 if self._over():
                     raise
                 self._failed(i, error)
-            clock = now()
-            if clock >= breathe_at:
+            if not i % 8 and now() >= breathe_at:
                 if loop.iteration == turn:
                     breathe()
-                turn, breathe_at = loop.iteration, clock + SLICE
+                turn, breathe_at = loop.iteration, now() + SLICE
 
     def _over(self) -> bool:
         return bool(self.run.over or (self.node is not None and self.run.state[self.node] != PENDING))

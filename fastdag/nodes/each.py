@@ -98,6 +98,8 @@ class EachNode(Node):
         fan.go()
         if fan.errors:
             self._lost(fan.errors)
+        elif keys is None and len(chosen) == len(items):
+            return fan.results
         kept = [(place, at) for place, at in enumerate(places) if self.on_item_error != "drop" or at not in fan.errors]
         if keys is not None:
             return {keys[place]: fan.results[at] for place, at in kept}
