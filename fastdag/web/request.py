@@ -33,14 +33,12 @@ class RequestContext(Context):
 
     __slots__ = ()
 
-    def __init__(
-        self, request: falcon.Request, path: dict[str, Any], deadline: float | None, body: bytes, json: Any
-    ) -> None:
+    def __init__(self, request: falcon.Request, path: dict[str, Any], deadline: float | None) -> None:
         self.request = request
         self.path = path
         self.deadline = deadline
-        self.body = body
-        self.json = json
+        self.body = b""
+        self.json = None
         self.method = request.method
         self.request_id = request_id(request.env)
         self.parts = {}

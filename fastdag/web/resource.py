@@ -13,7 +13,9 @@ from fastdag import deadline
 from fastdag.errors import NodeError, Relayed
 from fastdag.graph import Graph
 from fastdag.shape.encode import EncodeError, encode_output
-from fastdag.web import body, parts, problem
+from fastdag.web import body as bodies
+from fastdag.web import parts, problem
+from fastdag.web.params import Input
 from fastdag.web.partial import lacking, missing_header
 from fastdag.web.problem import Problem
 from fastdag.web.request import RequestContext, request_id
@@ -39,6 +41,8 @@ class Site:
 class RouteOptions(TypedDict, total=False):
     """The options of a route; see `GraphResource`."""
 
+    query: Any
+    body: Any
     timeout: float | None
     cache_control: str | None
     partial_status: int | None
@@ -58,6 +62,8 @@ class GraphResource:
         plain.add_route("/products/{id}", GraphResource(page))
 
     - `methods`: the methods it answers; `HEAD` comes with `GET`.
+    - `query`, `body`: a `msgspec.Struct` or dataclass (`body` can be any type msgspec knows). The instance is
+      `context.query`, `context.json`; input that does not fit is answered 422, with a JSON pointer per mistake.
     - `timeout`: seconds for the whole run; `None` takes the graph's own.
     - `cache_control`: the header to send with complete answers; partial ones are always `no-store`.
     - `partial_status`: the status of partial answers in place of 200, such as 203 or 206.
@@ -72,6 +78,8 @@ class GraphResource:
         graph: Graph,
         *,
         methods: Iterable[str] = ("GET",),
+        query: Any = None,
+        body: Any = None,
         timeout: float | None = None,
         cache_control: str | None = None,
         partial_status: int | None = None,
@@ -87,6 +95,7 @@ class GraphResource:
         graph.compile()
         self.graph = graph
         self.methods = check_methods(methods)
+        self.input = Input(query, body)
         self.timeout = deadline.check_seconds("timeout", timeout)
         self.cache_control = cache_control
         self.partial_status = partial_status
@@ -100,8 +109,8 @@ class GraphResource:
         """Answer one request."""
         stamp(req, resp)
         try:
-            context, seconds = self._context(req, path)
-            result = self.graph.run(context, timeout=seconds)
+            context = self._context(req, path)
+            result = self.graph.run(context, timeout=deadline.remaining(context.deadline))
             self._answer(context, result, resp)
         except NodeError as error:
             cause = problem.cause_of(error)
@@ -114,14 +123,21 @@ class GraphResource:
         except Problem as refused:
             problem.render(refused, resp, request_id(req.env))
 
-    def _context(self, req: falcon.Request, path: dict[str, Any]) -> tuple[RequestContext, float | None]:
+    def _context(self, req: falcon.Request, path: dict[str, Any]) -> RequestContext:
         limit = self.timeout if self.timeout is not None else self.graph.timeout
         seconds = self.site.trust.seconds_left(req.env, limit)
         if seconds is not None and seconds <= 0:
             raise Problem(504, reason="timeout")
-        content = body.read_body(req, self.site.max_request_bytes)
-        document = body.decode_json(content) if content and body.is_json(req.content_type) else None
-        return RequestContext(req, path, deadline.after(seconds), content, document), seconds
+        check_accept(req)
+        context = RequestContext(req, path, deadline.after(seconds))
+        if self.input.query is not None:
+            context.query = self.input.read_query(req.params)
+        content = context.body = bodies.read_body(req, self.site.max_request_bytes)
+        if self.input.body is not None and req.method not in ("GET", "HEAD"):
+            context.json = self.input.read_body(req, content)
+        elif content and bodies.is_json(req.content_type):
+            context.json = bodies.decode_json(content)
+        return context
 
     def _answer(self, context: RequestContext, result: Any, resp: falcon.Response) -> None:
         complete = result.complete
@@ -169,6 +185,13 @@ def _as_failure(missing: tuple[str, Any], result: Any) -> NodeError:
     error = NodeError(node_id, outcome.reason or "exception", "the route takes no partial answers", result)
     error.__cause__ = outcome.error
     return error
+
+
+def check_accept(req: falcon.Request) -> None:
+    """406 for a client that says it takes no JSON (RFC 9110 §12.5.1)."""
+    accept = req.env.get("HTTP_ACCEPT")
+    if accept and accept != "*/*" and not req.client_accepts(falcon.MEDIA_JSON):
+        raise Problem(406, detail=f"This route answers {falcon.MEDIA_JSON}.")
 
 
 def check_methods(methods: Iterable[str]) -> tuple[str, ...]:

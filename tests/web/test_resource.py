@@ -55,14 +55,14 @@ def test_nodes_see_the_whole_request() -> None:
         )
 
     response = client(graph_of(node, timeout=1.5), "/a/{id}", methods=("POST",)).post_json(
-        "/a/b?x=1&x=2&y=", {"k": [1]}, headers={"Accept": "text/x", "X-Request-Id": "me-1"}
+        "/a/b?x=1&x=2&y=", {"k": [1]}, headers={"Accept": "text/x, */*;q=0.1", "X-Request-Id": "me-1"}
     )
 
     assert response.status_int == 200
     assert response.headers["X-Request-Id"] == seen["request_id"] == "me-1"
     assert seen["path"] == {"id": "b"}
     assert seen["query"] == {"x": ["1", "2"], "y": ""}
-    assert seen["accept"] == "text/x"
+    assert seen["accept"] == "text/x, */*;q=0.1"
     assert seen["json"] == {"k": [1]}
     assert seen["body"] == b'{"k": [1]}'
     assert seen["method"] == "POST"
@@ -219,6 +219,21 @@ def test_head_is_answered_like_get_without_the_body() -> None:
     assert response.status_int == 200
     assert response.body == b""
     assert response.headers["Content-Length"] == str(len(b'{"method":"HEAD"}'))
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/*", "text/html, */*;q=0.1", ""])
+def test_a_client_that_takes_json_gets_it(accept: str) -> None:
+    assert client(graph_of(nothing)).get("/", headers={"Accept": accept}).status_int == 200
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "image/png, text/*", "nonsense"])
+def test_a_client_that_takes_no_json_is_told_so_before_any_node_runs(accept: str) -> None:
+    def node(context: Context) -> None:
+        raise AssertionError
+
+    response = client(graph_of(node)).get("/", headers={"Accept": accept}, status=406)
+
+    assert response.content_type == "application/problem+json"
 
 
 def test_options_says_what_is_allowed() -> None:
