@@ -131,8 +131,9 @@ class Crew:
         idle = self._idle
         while idle:
             member = idle.popleft()
-            # 2: the name `member`, and getrefcount's own argument.
-            if getrefcount(member) == 2 and not getweakrefcount(member) and not member.__dict__:
+            # It is dead if a timer that a task left armed went off meanwhile. 2: the name `member`, and getrefcount's
+            # own argument.
+            if not member.dead and getrefcount(member) == 2 and not getweakrefcount(member) and not member.__dict__:
                 member.switch(task)
                 return
         greenlet(self._live, self._hub).switch(task)

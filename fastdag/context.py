@@ -38,7 +38,7 @@ class Scope:
         self.closed = False
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
-        if self.run is None:
+        if self.over or self.run is None:
             raise RuntimeError("this run is over; nothing can be spawned in it any more")
         return self.run.spawn(function, *args)
 

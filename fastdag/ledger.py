@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastdag import outcome
-from fastdag.errors import MissingValue
+from fastdag.errors import MissingValue, Relayed
 from fastdag.outcome import Outcome
 from fastdag.plan import Plan
 from fastdag.signature import REQUIRED
@@ -86,7 +86,7 @@ class Ledger:
         """A node has failed, or lacks a parent: its fallback answers, will be asked, or the node is lost."""
         step = self.plan.steps[i]
         self.trouble[i] = (reason, error)
-        if getattr(error, "final", False):
+        if isinstance(error, Relayed):  # the answer of the whole run, whatever the node's failure would mean
             self.lose(i, at, required=True)
         elif step.fallback_value is not REQUIRED:
             self.values[i] = step.fresh_fallback()

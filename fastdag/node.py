@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MethodType
 from typing import Any, TypedDict, TypeVar, Union, Unpack
 from weakref import WeakSet
 
@@ -144,11 +145,11 @@ class Node:
 
     def option(self, name: str) -> Any:
         """An option's value. A function that a class holds is a method only if its first parameter is `self`."""
-        value = inspect.getattr_static(self, name)
-        if inspect.isfunction(value) and name not in vars(self):
-            first = next(iter(inspect.signature(value).parameters), None)
-            return getattr(self, name) if first == "self" else value
-        return getattr(self, name)
+        value = getattr(self, name)
+        if isinstance(value, MethodType) and value.__self__ is self and name not in vars(self):
+            first = next(iter(inspect.signature(value.__func__).parameters), None)
+            return value if first == "self" else value.__func__
+        return value
 
     def problems(self) -> list[str]:
         """What is wrong with this node by itself, asked for when a graph is compiled."""
@@ -173,7 +174,7 @@ def _join(parent: NodeRef, child: NodeRef, argument: str | None) -> None:
     if argument is not None and not (isinstance(argument, str) and argument.isidentifier()):
         raise TypeError(f"an argument name is an identifier, or None to pass by position; not {argument!r}")
     edge = Edge(parent, child, argument, next(_order))
-    for end in {parent, child} if parent is not child else {parent}:
+    for end in (parent,) if parent is child else (parent, child):
         if isinstance(end, Node):
             end._edges.append(edge)
             end._changed()

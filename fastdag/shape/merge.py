@@ -24,7 +24,10 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, msgspec.Struct):
-        return {field: getattr(value, field) for field in value.__struct_fields__}
+        # By the names that it is encoded with, and without what an encoder leaves out.
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        found = ((encoded, getattr(value, name)) for name, encoded in names)
+        return {name: item for name, item in found if item is not msgspec.UNSET}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return None
@@ -84,7 +87,7 @@ class _Merging:
             if new_mapping is None or old_mapping is None:
                 if not _same(old, value):
                     into[name] = value
-                    self._conflict(".".join(path), self._writer(path, position), self._outputs[position][0])
+                    self._conflict(".".join(map(str, path)), self._writer(path, position), self._outputs[position][0])
                 continue
             target = self._own(into, name, old, old_mapping)
             for key, inner in new_mapping.items():
