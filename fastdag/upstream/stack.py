@@ -9,8 +9,9 @@ from typing import Any
 from fastdag.upstream.call import Call, Response, Send
 from fastdag.upstream.policies.attempt import Attempt
 from fastdag.upstream.policies.balance import Balance
-from fastdag.upstream.policies.breaker import Breaker
+from fastdag.upstream.policies.breaker import Breaker, Circuits
 from fastdag.upstream.policies.bulkhead import Bulkhead
+from fastdag.upstream.policies.cache import Vault
 from fastdag.upstream.policies.retry import Retry
 from fastdag.upstream.policies.total import Total
 from fastdag.upstream.site import Policy, Site
@@ -71,6 +72,24 @@ class Stack:
                 self._variants.clear()
             send = self._variants[key] = self._fold(_complete(self.policies, options))
         return send
+
+    @property
+    def circuits(self) -> Circuits | None:
+        """The breaker's state, for who forces it; `None` where there is no breaker."""
+        found = self.site.states.get("breaker")
+        return found if isinstance(found, Circuits) else None
+
+    @property
+    def vault(self) -> Vault | None:
+        """What the cache holds, for who purges it; `None` where there is no cache."""
+        found = self.site.states.get("cache")
+        return found if isinstance(found, Vault) else None
+
+    def close(self) -> None:
+        """End the refreshes behind the callers' backs, then the transport."""
+        if self.vault is not None:
+            self.vault.close()
+        self.site.transport.close()
 
     def describe(self) -> dict[str, Any]:
         """The effective stack as data: limits, and every layer from the outside in with its options and its state."""

@@ -1,12 +1,11 @@
-"""Header fields that policies obey: lists of directives, dates and seconds (RFC 9110 §5.6, §10.2.3)."""
+"""Header fields that the cache obeys: lists of directives, dates and seconds (RFC 9110 §5.6, RFC 9111 §1.2)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-__all__ = ["directives", "http_date", "names", "retry_after", "seconds"]
+__all__ = ["directives", "http_date", "names", "seconds"]
 
 _DIRECTIVE = re.compile(r"""\s*([^\s=,;"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?\s*(?:,|$)""")
 _MOST = 1 << 31  # RFC 9111 §1.2.2: what overflows is taken for this
@@ -53,15 +52,3 @@ def http_date(value: str | None) -> float | None:
         return parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """The seconds of a `Retry-After`, given as such or as a date; `now` is the calendar's."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    wait = seconds(value.strip())
-    if wait is not None:
-        return float(wait)
-    date = http_date(value)
-    return None if date is None else max(0.0, date - now)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from fastdag.errors import UpstreamError
 from fastdag.upstream.call import Call, Response, Send, StreamedResponse
+from fastdag.upstream.later import retry_after
 from fastdag.upstream.policies.budget import BUDGET, PER_SECOND, Budget
 from fastdag.upstream.policies.checks import check_count, check_positive, check_share
-from fastdag.upstream.policies.fields import retry_after
 from fastdag.upstream.policies.verdict import worth_another
 from fastdag.upstream.site import Site
 
