@@ -1,0 +1,69 @@
+"""The access log: gunicorn's own logger and formats, written by one greenlet of its own.
+
+A request does not wait for its line to be formatted. And `logging` asks for the current thread, which for every new
+greenlet means a dummy thread that keeps a reference to it, so that the greenlet could not be used again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import timedelta
+from typing import Any
+
+from fastdag.concurrency import Waiter, get_hub, spawn
+
+__all__ = ["AccessLog", "Logged"]
+
+#: So many lines are written before the loop has its turn again.
+_AT_ONCE = 50
+
+
+class Logged:
+    """What gunicorn's logger reads of an answer."""
+
+    __slots__ = ("headers", "sent", "status")
+
+    def __init__(self, status: str, sent: int, headers: Any = ()) -> None:
+        self.status = status
+        self.sent = sent
+        self.headers = headers
+
+
+class AccessLog:
+    """Lines waiting to be written. With the access log switched off, noting one costs a look at an attribute."""
+
+    def __init__(self, log: Any) -> None:
+        self.enabled: bool = log.access_log_enabled
+        self._log = log
+        self._lines: deque[tuple[Any, Any, Any, timedelta]] = deque()
+        self._waiter: Waiter | None = None
+        self._scribe = spawn(self._write) if self.enabled else None
+
+    def note(self, answer: Any, request: Any, environ: Any, seconds: float) -> None:
+        """A line to write: gunicorn's four arguments."""
+        self._lines.append((answer, request, environ, timedelta(seconds=seconds)))
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            get_hub().loop.run_callback(waiter.wake)
+
+    def _write(self) -> None:
+        while True:
+            if not self._lines:
+                self._waiter = Waiter()
+                self._waiter.wait()
+            self.flush(_AT_ONCE)
+            if self._lines:
+                turn = Waiter()
+                get_hub().loop.run_callback(turn.wake)
+                turn.wait()
+
+    def flush(self, most: int | None = None) -> None:
+        """Write what waits, or some of it."""
+        lines = self._lines
+        for _ in range(len(lines) if most is None else min(most, len(lines))):
+            self._log.access(*lines.popleft())
+
+    def close(self) -> None:
+        if self._scribe is not None:
+            self._scribe.kill()
+        self.flush()
