@@ -31,32 +31,42 @@ _NOT_OURS = frozenset(
     }
 )
 
+_ADDING = frozenset({"set-cookie", "vary"})
+
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII).fullmatch
 # RFC 9110 §5.5 without obs-text beyond Latin-1, which WSGI cannot carry.
 _VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 
 
-def apply(context: Context, outcomes: Mapping[str, Outcome], resp: falcon.Response) -> bool:
-    """Set the status and the headers; returns whether a node chose the status.
+def apply(context: Context, outcomes: Mapping[str, Outcome], resp: falcon.Response) -> tuple[int | None, list[str]]:
+    """Set the headers; returns the status that a node chose, and every `Cache-Control`, which are to be combined.
 
     What a failed or cancelled node wrote is not sent. Headers that would break the message (a line end, a framing
     header) are dropped: their values may come from upstreams, and an upstream cannot fail an answer in this way.
     """
-    chosen = False
+    status: int | None = None
+    cache_control: list[str] = []
     for parts in _in_order(context, outcomes):
-        if parts.status is not None:
-            resp.status = parts.status
-            chosen = True
-        send_headers(parts, resp)
-    return chosen
+        status = parts.status or status
+        cache_control += send_headers(parts, resp)
+    return status, cache_control
 
 
-def send_headers(parts: ResponseParts, resp: falcon.Response) -> None:
-    """Set the headers that one node wrote."""
-    for name, value in parts.headers.items():
-        _send(resp, name, value, "last")
-    for name, value, how in parts.added:
-        _send(resp, name, value, how)
+def send_headers(parts: ResponseParts, resp: falcon.Response) -> list[str]:
+    """Set the headers that one node wrote, but for `Cache-Control`, which is returned."""
+    cache_control = []
+    written = [(name, value, "last") for name, value in parts.headers.items()]
+    for name, value, how in [*written, *parts.added]:
+        key, value = name.lower(), str(value)
+        if key in _NOT_OURS or not _NAME(key) or not _VALUE(value):
+            log.warning("dropped a node's header: %r is not its to set, or the value breaks the message", name)
+        elif key == "cache-control":
+            cache_control.append(value)
+        elif key in _ADDING or how == "append":
+            resp.append_header(key, value)
+        elif how == "last" or resp.get_header(key) is None:
+            resp.set_header(key, value)
+    return cache_control
 
 
 def _in_order(context: Context, outcomes: Mapping[str, Outcome]) -> list[ResponseParts]:
@@ -64,13 +74,3 @@ def _in_order(context: Context, outcomes: Mapping[str, Outcome]) -> list[Respons
     # Strangers are code outside of nodes, and the nodes of a graph that a node ran.
     strangers = [parts for node_id, parts in written.items() if node_id is None or node_id not in outcomes]
     return strangers + [written[node_id] for node_id in outcomes if node_id in written and outcomes[node_id].ok]
-
-
-def _send(resp: falcon.Response, name: str, value: str, how: str) -> None:
-    key, value = name.lower(), str(value)
-    if key in _NOT_OURS or not _NAME(key) or not _VALUE(value):
-        log.warning("dropped a header a node sent: %r is not one it can set, or its value breaks the message", name)
-    elif key == "set-cookie" or how == "append":
-        resp.append_header(key, value)
-    elif how == "last" or resp.get_header(key) is None:
-        resp.set_header(key, value)

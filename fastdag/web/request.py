@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import falcon
@@ -28,10 +28,51 @@ def request_id(environ: dict[str, Any]) -> str:
     return found
 
 
-class RequestContext(Context):
-    """A `Context` over a Falcon request."""
+class ReadHeaders(dict[str, str]):
+    """The request's headers, by lower-case name. It notes what is asked for, since the answer depends on it.
 
-    __slots__ = ()
+    Whoever goes through all of them depends on all: that is noted as `*`.
+    """
+
+    __slots__ = ("_asked",)
+
+    def __init__(self, headers: Mapping[str, str], asked: set[str]) -> None:
+        super().__init__(headers)
+        self._asked = asked
+
+    def __getitem__(self, name: str) -> str:
+        self._asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._asked.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._asked.add(name)
+        return super().get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        self._asked.add("*")
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self._asked.add("*")
+        return super().keys()
+
+    def items(self) -> Any:
+        self._asked.add("*")
+        return super().items()
+
+    def values(self) -> Any:
+        self._asked.add("*")
+        return super().values()
+
+
+class RequestContext(Context):
+    """A `Context` over a Falcon request. `asked` holds the names of the headers that were looked at."""
+
+    __slots__ = ("asked",)
 
     def __init__(self, request: falcon.Request, path: dict[str, Any], deadline: float | None) -> None:
         self.request = request
@@ -42,20 +83,21 @@ class RequestContext(Context):
         self.method = request.method
         self.request_id = request_id(request.env)
         self.parts = {}
+        self.asked: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while a slot is empty: the first reading fills it.
         build = _LAZY.get(name)
         if build is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-        value = build(self.request)
+        value = build(self)
         setattr(self, name, value)
         return value
 
 
 _LAZY: dict[str, Callable[[Any], Any]] = {
-    "query": lambda request: request.params,
-    "headers": lambda request: request.headers_lower,
+    "query": lambda context: context.request.params,
+    "headers": lambda context: ReadHeaders(context.request.headers_lower, context.asked),
     # What middleware puts on Falcon's own `req.context` is there for the nodes, and the other way round.
-    "state": lambda request: vars(request.context),
+    "state": lambda context: vars(context.request.context),
 }

@@ -14,7 +14,8 @@ from fastdag.errors import NodeError, Relayed
 from fastdag.graph import Graph
 from fastdag.shape.encode import EncodeError, encode_output
 from fastdag.web import body as bodies
-from fastdag.web import parts, problem
+from fastdag.web import caching, parts, problem
+from fastdag.web.deliver import deliver
 from fastdag.web.params import Input
 from fastdag.web.partial import lacking, missing_header
 from fastdag.web.problem import Problem
@@ -140,23 +141,27 @@ class GraphResource:
         return context
 
     def _answer(self, context: RequestContext, result: Any, resp: falcon.Response) -> None:
-        complete = result.complete
-        missing = () if complete else tuple(lacking(result.outcomes))
+        missing = () if result.complete else tuple(lacking(result.outcomes))
         if missing and self.on_partial == "fail":
             raise _as_failure(missing[0], result)
-        resp.data = self._encoded(result)
+        content = self._encoded(result)
+        status, cache_control = parts.apply(context, result.outcomes, resp) if context.parts else (None, [])
         resp.content_type = falcon.MEDIA_JSON
-        chosen = bool(context.parts) and parts.apply(context, result.outcomes, resp)
-        if complete:
+        if missing:
+            status = status or self.partial_status
+            resp.set_header("Fastdag-Complete", "false")
+            resp.set_header("Fastdag-Missing", missing_header(missing))
+            resp.set_header("Cache-Control", "no-store")
+        else:
             resp.set_header("Fastdag-Complete", "true")
-            if self.cache_control is not None:
+            if cache_control:
+                cache_control += (self.cache_control,) if self.cache_control else ()
+                resp.set_header("Cache-Control", caching.combined(cache_control))
+            elif self.cache_control is not None:
                 resp.set_header("Cache-Control", self.cache_control)
-            return
-        resp.set_header("Fastdag-Complete", "false")
-        resp.set_header("Fastdag-Missing", missing_header(missing))
-        resp.set_header("Cache-Control", "no-store")
-        if self.partial_status is not None and not chosen:
-            resp.status = self.partial_status
+        if status is not None:
+            resp.status = status
+        deliver(context, content, resp, tagged=not missing and status in (None, 200))
 
     def _encoded(self, result: Any) -> bytes:
         try:
