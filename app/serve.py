@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from app.services import FIRST_PORT, NAMES
 
 HOST = "127.0.0.1"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Children = list[subprocess.Popen[bytes]]
 
 WELCOME = """
@@ -57,7 +58,9 @@ def start(children: Children, port: int, service_ports: range) -> None:
     services = [sys.executable, "-m", "app.services", "--first-port", str(service_ports.start)]
     shop = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"{HOST}:{port}", "app.main:app"]
     for command in (services, shop):
-        children.append(subprocess.Popen(command, env=urls | os.environ))
+        # In groups of their own, so that Ctrl-C reaches them through `stop` only: gunicorn's workers get it from their
+        # master besides, and twice is a traceback.
+        children.append(subprocess.Popen(command, env=urls | os.environ, process_group=0))
 
 
 def ready(port: int) -> bool:
@@ -103,7 +106,7 @@ def main() -> int:
     reviews = service_ports[NAMES.index("reviews")]
     welcome = WELCOME.format(shop=f"{HOST}:{options.port}", reviews=f"{HOST}:{reviews}")
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
     children: Children = []
     try:
@@ -112,7 +115,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         stop(children)
     print("a server ended by itself; its last words are above", file=sys.stderr)
