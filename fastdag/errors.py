@@ -2,6 +2,7 @@
 
     FastdagError
     ├── GraphError                 the declaration: raised before anything runs
+    ├── UnknownOutput              the caller: asked for an output that the graph does not have
     ├── NodeError                  the running node: a required one failed
     └── UpstreamError              the upstream, or the way there
         ├── UpstreamTimeout            timeout
@@ -30,6 +31,7 @@ __all__ = [
     "MissingValue",
     "NodeError",
     "Relayed",
+    "UnknownOutput",
     "UpstreamConnectError",
     "UpstreamDecodeError",
     "UpstreamError",
@@ -57,6 +59,18 @@ class GraphError(FastdagError, ValueError):
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
+
+
+class UnknownOutput(FastdagError, LookupError):
+    """Outputs were asked for that the graph does not have: `unknown`; those that it has: `known`."""
+
+    def __init__(self, message: str, unknown: tuple[str, ...] = (), known: tuple[str, ...] = ()) -> None:
+        super().__init__(message, unknown, known)
+        self.unknown = unknown
+        self.known = known
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class NodeError(FastdagError):

@@ -37,6 +37,8 @@ EVENTS = frozenset(
         "host.ejected",
         "host.returned",
         "connection.dropped",
+        "sink.dropped",
+        "sink.failed",
         "request.shed",
         "node.shed",
         "loop.lagged",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, overload
+from weakref import WeakSet
 
 from fastdag.concurrency import warn_unless_patched
 from fastdag.deadline import check_seconds
@@ -14,12 +15,16 @@ from fastdag.ledger import WITH_DATA
 from fastdag.node import FunctionNode, Node, NodeOptions, NodeRef, is_node, near
 from fastdag.nodes.each import EACH_OPTIONS, EachNode
 from fastdag.nodes.fetch import FetchNode
+from fastdag.nodes.include import Inclusion
 from fastdag.plan import Plan, compile_plan
 from fastdag.result import Result, node_data
+from fastdag.select import Selection, select
+from fastdag.shape.fields import pick, shape_of
 from fastdag.shape.merge import merge_outputs
+from fastdag.sinks import Sinks
 from fastdag.upstream.call import Request
 from fastdag.upstream.client import Upstream
-from fastdag.wiring import Population, make
+from fastdag.wiring import Declaration, Population, make
 
 __all__ = ["Graph"]
 
@@ -27,6 +32,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Merge = Literal["deep", "ids"] | Callable[[dict[str, Any]], Any]
 
 _UNSET: Any = object()
+
+SELECTIONS = 256  # plans kept for outputs= and ?fields=: clients choose them, so there must be an end to it
 
 
 class Graph:
@@ -62,10 +69,13 @@ class Graph:
         self.on_conflict = on_conflict
         self.body = body
         self.instruments = Instruments()
-        self._nodes: list[Node] = []
+        self._entries: list[Node | Inclusion] = []
+        self._included_in: WeakSet[Graph] = WeakSet()
         self._roots: list[str] = []
         self._made: dict[type[Node], Node] = {}
         self._plan: Plan | None = None
+        self._selections: dict[tuple[str, ...], Selection] = {}
+        self._sinks = Sinks(self.instruments)
 
     # -- declaring
 
@@ -90,8 +100,8 @@ class Graph:
         self.invalidate()
 
     def _add(self, node: Node) -> Node:
-        if not any(known is node for known in self._nodes):
-            self._nodes.append(node)
+        if not any(known is node for known in self._entries):
+            self._entries.append(node)
         self.invalidate()
         return node
 
@@ -130,15 +140,51 @@ class Graph:
         outer = {name: options.pop(name) for name in NodeOptions.__annotations__ if name in options}
         return self._add(EachNode(make_node(**options), **each, **outer))
 
+    def include(self, other: Graph, *, prefix: str = "", bind: Mapping[str, str] | None = None) -> None:
+        """Put another graph's nodes into this one, under ids with a prefix; it can be done more than once.
+
+        `bind={"inner": "outer"}` gives the subgraph this graph's node `outer` where it says `inner`. The prefix goes
+        before the ids as it is. Everything is inlined when compiled: one scheduler, one picture.
+        """
+        if not isinstance(other, Graph):
+            raise TypeError(f"{self.id}: include takes a Graph, not {other!r}")
+        if other is self or self in other._includes():
+            raise ValueError(f"{self.id}: a graph cannot include itself")
+        self._entries.append(Inclusion(other, prefix, bind, self))
+        other._included_in.add(self)
+        self.invalidate()
+
+    def _includes(self) -> set[Graph]:
+        inside = {other for other in (getattr(entry, "graph", None) for entry in self._entries) if other is not None}
+        return inside.union(*(other._includes() for other in inside))
+
+    def declaration(self) -> Declaration:
+        """The graph as declared, with included graphs inlined; what the compiler reads."""
+        nodes: list[Node] = []
+        roots = list(self._roots)
+        for entry in self._entries:
+            if isinstance(entry, Inclusion):
+                nodes.extend(entry.nodes())
+                roots.extend(entry.roots())
+            else:
+                nodes.append(entry)
+        return Declaration(self.id, nodes, roots, self._made, self.body)
+
     def __getitem__(self, id: str) -> Node:
-        population = Population(self.id, self._nodes, self._made)
+        population = Population(self.declaration())
         if id not in population.index:
             raise KeyError(f"{self.id} has no node {id!r}{near(id, population.index)}")
         return population.nodes[population.index[id]]
 
     def invalidate(self) -> None:
-        """Forget the plan; called whenever the graph or one of its nodes changes."""
+        """Forget the plan; called whenever the graph, one of its nodes or a graph that it includes changes."""
         self._plan = None
+        self._selections.clear()
+        for entry in self._entries:
+            if isinstance(entry, Inclusion):
+                entry.forget()
+        for outer in self._included_in:
+            outer.invalidate()
 
     def on(self, event: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name; see `fastdag.events`."""
@@ -150,25 +196,50 @@ class Graph:
         """The plan. Raises a `GraphError` that lists everything that is wrong with the graph."""
         if self._plan is None:
             warn_unless_patched()
-            plan = compile_plan(self.id, self._nodes, self._roots, self._made, self.body)
-            for step in plan.steps:
-                step.node._graphs.add(self)
+            plan = compile_plan(self.declaration(), shape_of)
+            for found in plan.wires:
+                found.node.belongs_to(self)
             self._plan = plan
         return self._plan
 
-    def run(self, context: Any = None, *, timeout: float | None = _UNSET) -> Result:
+    def run(
+        self, context: Any = None, *, timeout: float | None = _UNSET, outputs: Iterable[str] | None = None
+    ) -> Result:
         """Run the graph for one request and return `(node_data, merged)`.
 
         `context` can be any value and reaches every node. `timeout` overrides the graph's, in seconds; a run inside a
-        run is bounded by the outer deadline, too. A required node that fails raises a `NodeError`.
+        run is bounded by the outer deadline, too. `outputs` names what is wanted, by key or id and with dotted paths
+        into it; only what that needs runs. A required node that fails raises a `NodeError`.
         """
         seconds = self.timeout if timeout is _UNSET else check_seconds("timeout=", timeout, zero=True)
-        run = Run(self._plan or self.compile(), context, seconds, self.instruments)
+        selection = None if outputs is None else self._select(outputs)
+        plan = selection.plan if selection is not None else self._plan or self.compile()
+        run = Run(plan, context, seconds, self.instruments)
         run.go()
         data = node_data(run)
-        if run.fatal:
-            raise self._failure(run, data)
-        return Result(run, data, self._merge(run, data))
+        try:
+            if run.fatal:
+                raise self._failure(run, data)
+            return Result(run, data, self._merge(run, selection))
+        finally:
+            if plan.sinks:
+                self._sinks.start(run)
+
+    def _select(self, outputs: Iterable[str]) -> Selection:
+        if isinstance(outputs, str):
+            raise TypeError(f"{self.id}: outputs= takes a list of names, not the string {outputs!r}")
+        names = tuple(sorted(set(outputs)))
+        found = self._selections.get(names)
+        if found is None:
+            found = select(self.compile(), names)
+            if len(self._selections) >= SELECTIONS:
+                self._selections.pop(next(iter(self._selections)))
+            self._selections[names] = found
+        return found
+
+    def drain(self, timeout: float = 5.0) -> bool:
+        """Wait for the sinks at work, in seconds at most; those that take longer are killed. True if none was."""
+        return self._sinks.drain(timeout)
 
     def _failure(self, run: Run, data: dict[str, Any]) -> NodeError:
         first = min(run.fatal)
@@ -177,11 +248,14 @@ class Graph:
         error.__cause__ = cause
         return error
 
-    def _merge(self, run: Run, data: dict[str, Any]) -> Any:
+    def _merge(self, run: Run, selection: Selection | None) -> Any:
         plan = run.plan
         if plan.body is not None:
-            return run.values[plan.body]
+            body = run.values[plan.body]
+            return body if selection is None or selection.whole is None else pick(body, selection.whole)
         present = [(plan.ids[i], key, run.values[i]) for i, key in plan.outputs if run.state[i] in WITH_DATA]
+        if selection is not None:
+            present = [(id, key, selection.of(id, value)) for id, key, value in present]
         if self.merge == "deep":
             return merge_outputs(present, self._conflict)
         outputs = {id: value for id, _, value in present}
@@ -195,4 +269,4 @@ class Graph:
             self.instruments.emit("merge.conflict", graph=self.id, path=path, earlier=earlier, later=later)
 
     def __repr__(self) -> str:
-        return f"<Graph {self.id!r} {len(self._nodes)} nodes{'' if self._plan is None else ', compiled'}>"
+        return f"<Graph {self.id!r} {len(self._entries)} entries{'' if self._plan is None else ', compiled'}>"

@@ -15,6 +15,7 @@ from fastdag.deadline import check_seconds
 from fastdag.signature import REQUIRED, Parameters
 
 __all__ = [
+    "COPIED",
     "RESERVED",
     "Edge",
     "FunctionNode",
@@ -24,9 +25,13 @@ __all__ = [
     "add_child",
     "add_parent",
     "is_node",
+    "is_reference",
     "near",
     "reference_id",
 ]
+
+#: Fallback values of these types are copied for every run, so that no run sees what another did to them.
+COPIED = (dict, list, set, bytearray)
 
 RESERVED = frozenset({"context", "path", "query", "headers", "json", "body", "state", "item", "index", "key"})
 
@@ -42,6 +47,12 @@ class NodeOptions(TypedDict, total=False):
     timeout: float | None
     after: NodeRef | Sequence[NodeRef]
     output: bool | str | None
+    sink: bool
+    target: str | None
+    pick: Sequence[str] | None
+    omit: Sequence[str] | None
+    rename: Mapping[str, str] | None
+    group: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +84,9 @@ class Node:
     - `after`: nodes whose end, whatever it was, this one waits for.
     - `output`: `True` merges the data into the answer, `"key"` puts it under that key, `False` keeps it
       internal; `None`, the default, is `True` for leaves and `False` for the rest.
+    - `sink`: runs after the answer is decided, and neither delays nor fails it.
+    - `target`, `pick` or `omit`, `rename`, `group`, in this order, shape the data: what it is narrowed to, the paths
+      that stay or go, new names for some, and a key to put it under. Paths are dotted and go through lists.
     """
 
     id: str
@@ -82,6 +96,12 @@ class Node:
     timeout: float | None = None
     after: Any = ()
     output: bool | str | None = None
+    sink: bool = False
+    target: str | None = None
+    pick: Sequence[str] | None = None
+    omit: Sequence[str] | None = None
+    rename: Mapping[str, str] | None = None
+    group: str | None = None
 
     #: Whether the node mostly waits for others: among ready nodes these start first.
     waits = False
@@ -121,6 +141,10 @@ class Node:
         if name in NodeOptions.__annotations__ or name == "id":
             self._changed()
 
+    def belongs_to(self, graph: Any) -> None:
+        """From now on the graph is told (`invalidate`) when this node changes."""
+        self._graphs.add(graph)
+
     def _changed(self) -> None:
         for graph in self._graphs:
             graph.invalidate()
@@ -151,6 +175,10 @@ class Node:
             return value if first == "self" else value.__func__
         return value
 
+    def scoped(self, name: str) -> str:
+        """The id, in the graph, of what this node's functions and templates call by a name."""
+        return name
+
     def problems(self) -> list[str]:
         """What is wrong with this node by itself, asked for when a graph is compiled."""
         return []
@@ -169,7 +197,7 @@ class Node:
 
 def _join(parent: NodeRef, child: NodeRef, argument: str | None) -> None:
     for end in (parent, child):
-        if not is_node(end) and not (isinstance(end, str) and end):
+        if not is_reference(end):
             raise TypeError(f"an edge joins nodes, Node subclasses or ids, not {end!r}")
     if argument is not None and not (isinstance(argument, str) and argument.isidentifier()):
         raise TypeError(f"an argument name is an identifier, or None to pass by position; not {argument!r}")
@@ -215,7 +243,7 @@ def add_child(id: NodeRef, argument_name: str | None = None) -> Callable[[Class]
 
 
 def _declare(side: str, other: NodeRef, argument: str | None) -> Callable[[Class], Class]:
-    if not (isinstance(other, str) and other) and not is_node(other):
+    if not is_reference(other):
         raise TypeError(f"@add_{side} names a node by its id, not {other!r}")
     if argument is not None and not (isinstance(argument, str) and argument.isidentifier()):
         raise TypeError(f"an argument name is an identifier, or None to pass by position; not {argument!r}")
@@ -233,6 +261,11 @@ def _declare(side: str, other: NodeRef, argument: str | None) -> Callable[[Class
 def is_node(value: Any) -> bool:
     """Whether a value is a node or a class of nodes."""
     return isinstance(value, Node) or (isinstance(value, type) and issubclass(value, Node))
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value can stand for a node: a node, a class of nodes, or an id."""
+    return is_node(value) or (isinstance(value, str) and bool(value))
 
 
 def reference_id(reference: NodeRef) -> str:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastdag import validate
 from fastdag.errors import GraphError
-from fastdag.node import Node, is_node
+from fastdag.node import COPIED, Node, is_node
 from fastdag.signature import REQUIRED
-from fastdag.wiring import Arguments, Link, Population, Wire, wire
+from fastdag.wiring import Arguments, Declaration, Link, Population, Wire, renumber, wire
 
-__all__ = ["DIRECT", "ONE_PARENT", "ROUNDABOUT", "TWO_PARENTS", "Plan", "Step", "compile_plan"]
+__all__ = [
+    "DIRECT",
+    "ONE_PARENT",
+    "ROUNDABOUT",
+    "TWO_PARENTS",
+    "Plan",
+    "Step",
+    "assemble",
+    "compile_plan",
+    "default_outputs",
+]
 
 # How a node is called. The first three are what most nodes are, and cost the engine next to nothing.
 DIRECT = 0  # function(context)
 ONE_PARENT = 1  # function(context, a's data)
 TWO_PARENTS = 2  # function(context, a's data, b's data)
 ROUNDABOUT = 3  # through Step.arguments, with everything a node can have
-
-NO_DATA: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,9 @@ class Step:
         return self.fallback_value is not REQUIRED or self.fallback_call is not None or self.fallback_node is not None
 
     def fresh_fallback(self) -> Any:
-        """The fallback value; one that could be changed is copied, so that no run sees another's changes."""
+        """The fallback value, copied if a run could change it."""
         value = self.fallback_value
-        return copy.deepcopy(value) if isinstance(value, (dict, list, set, bytearray)) else value
+        return copy.deepcopy(value) if isinstance(value, COPIED) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +64,12 @@ class Plan:
     `steps[i]` is node `i` in full; `calls[i]` is `(shape, function, a, b)`, enough for most nodes. `children[i]`
     wait for the end of `i`, `needers[i]` cannot do without its data. `waiting[i]` counts what `i` waits for.
     `stand_ins[i]` is true where the end of `i` concerns a fallback node. `outputs` are `(index, where)` pairs in the
-    order of declaration; `where` is a key, or `None` for the root.
+    order of declaration; `where` is a key, or `None` for the root. `sinks` are what runs afterwards, each with the
+    nodes whose data it needs; `wires` is what the plan was laid out from.
     """
 
     graph_id: str
+    wires: tuple[Wire, ...]
     steps: tuple[Step, ...]
     calls: tuple[tuple[int, Callable[..., Any], int, int], ...]
     ids: tuple[str, ...]
@@ -73,6 +83,7 @@ class Plan:
     served_by: dict[int, tuple[int, ...]]
     outputs: tuple[tuple[int, str | None], ...]
     body: int | None
+    sinks: tuple[tuple[Step, tuple[int, ...]], ...]
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -81,41 +92,83 @@ class Plan:
         return f"<Plan {self.graph_id!r} {len(self.steps)} nodes, {len(self.outputs)} outputs>"
 
 
-def compile_plan(
-    graph_id: str,
-    declared: Iterable[Node],
-    roots: Iterable[str],
-    made: dict[type[Node], Node],
-    body: str | None = None,
-) -> Plan:
-    """Checks a graph and compiles it; a `GraphError` lists everything that is wrong with it."""
-    population = Population(graph_id, declared, made)
+Shaper = Callable[[Any], Any]
+
+
+def compile_plan(declaration: Declaration, shape: Callable[[Node], Shaper | None]) -> Plan:
+    """Checks a graph and compiles it; a `GraphError` lists everything that is wrong with it.
+
+    `shape` gives what a node's data goes through, if anything; it raises a `TypeError` or `ValueError` for options
+    that make no sense.
+    """
+    graph_id = declaration.graph_id
+    population = Population(declaration)
     wires = wire(population)
-    root_indices = {population.find(root, "add_root") for root in roots} - {None}
+    roots = {population.find(root, "add_root") for root in declaration.roots}
     problems = [
         *validate.options(graph_id, population.nodes),
+        *_shape_all(graph_id, wires, shape),
         *population.problems,
-        *validate.reachability(graph_id, wires, root_indices),  # type: ignore[arg-type]
+        *validate.reachability(graph_id, wires, roots),
         *validate.cycles(graph_id, wires),
-        *validate.body(graph_id, body, population.index),
+        *validate.sinks(graph_id, wires),
+        *validate.body(graph_id, declaration.body, population.index),
     ]
     if problems:
         raise GraphError(problems)
-    return _assemble(graph_id, wires, population.index, body)
+    body = None if declaration.body is None else population.index[declaration.body]
+    return assemble(graph_id, wires, default_outputs(wires), body)
 
 
-def _assemble(graph_id: str, wires: Sequence[Wire], index: dict[str, int], body: str | None) -> Plan:
-    size = len(wires)
+def _shape_all(graph_id: str, wires: Iterable[Wire], shape: Callable[[Node], Shaper | None]) -> Iterator[str]:
+    for found in wires:
+        try:
+            shaper = shape(found.node)
+        except (TypeError, ValueError) as error:
+            yield f"{graph_id}.{found.node.id}: {error}"
+        else:
+            if shaper is not None:
+                found.call.function = _shaped(found.call.function, shaper)
+
+
+def _shaped(function: Callable[..., Any], shaper: Shaper) -> Callable[..., Any]:
+    return lambda *args, **parents: shaper(function(*args, **parents))
+
+
+def default_outputs(wires: Sequence[Wire]) -> dict[int, str | None]:
+    """The outputs of a graph: node to key, in the order of declaration; `None` for the root."""
+    taken = {parent for found in wires if not found.node.option("sink") for parent in found.parents()}
+    standing_in = {found.fallback for found in wires}
+    outputs: dict[int, str | None] = {}
+    for found in wires:
+        output = found.node.option("output")
+        if output is None:  # leaves, except those whose data is another node's
+            output = found.index not in taken and found.index not in standing_in
+        if output is not False and not found.node.option("sink"):
+            outputs[found.index] = output if isinstance(output, str) else None
+    return outputs
+
+
+def assemble(
+    graph_id: str,
+    wires: Sequence[Wire],
+    outputs: Mapping[int, str | None],
+    body: int | None = None,
+    only: Container[int] | None = None,
+) -> Plan:
+    """Lays out a plan for some of the wires (`None`: for all); sinks stand apart."""
+    wanted = [found.index for found in wires if only is None or found.index in only]
+    keep = [index for index in wanted if not wires[index].node.option("sink")]
+    sinks = [index for index in wanted if wires[index].node.option("sink")]
+    places = {old: new for new, old in enumerate(keep)}
+    kept, after_all = renumber(wires, keep, sinks)
+    size = len(kept)
     children: list[list[int]] = [[] for _ in range(size)]
     needers: list[list[int]] = [[] for _ in range(size)]
-    takers = bytearray(size)
     waiting = [0] * size
     served_by: dict[int, list[int]] = {}
-    for found in wires:
-        parents = found.parents()
-        for parent in parents:
-            takers[parent] = 1
-        for parent in dict.fromkeys([*parents, *found.after]):
+    for found in kept:
+        for parent in dict.fromkeys([*found.parents(), *found.after]):
             children[parent].append(found.index)
             waiting[found.index] += 1
         for parent in _needed(found):
@@ -124,24 +177,24 @@ def _assemble(graph_id: str, wires: Sequence[Wire], index: dict[str, int], body:
             served_by.setdefault(found.fallback, []).append(found.index)
     for stand_in in served_by:
         waiting[stand_in] += 1  # the gate, which the first failure of a node that it serves opens
-    stand_ins = bytes(found.index in served_by or found.fallback is not None for found in wires)
-    waits = bytes(found.node.waits for found in wires)
-    starts = [i for i in range(size) if not waiting[i]]
+    ids = tuple(found.node.id for found in kept)
     return Plan(
         graph_id,
-        tuple(_step(found) for found in wires),
-        tuple(_shape(found) for found in wires),
-        tuple(found.node.id for found in wires),
-        index,
+        tuple(wires),
+        tuple(_step(found) for found in kept),
+        tuple(_shape(found) for found in kept),
+        ids,
+        {id: index for index, id in enumerate(ids)},
         tuple(map(tuple, children)),
         tuple(map(tuple, needers)),
         tuple(waiting),
-        tuple(starts),
-        waits,
-        stand_ins,
+        tuple(i for i in range(size) if not waiting[i]),
+        bytes(found.node.waits for found in kept),
+        bytes(found.index in served_by or found.fallback is not None for found in kept),
         {stand_in: tuple(served) for stand_in, served in served_by.items()},
-        tuple(_outputs(wires, takers, served_by)),
-        None if body is None else index[body],
+        tuple((places[index], key) for index, key in outputs.items()),
+        None if body is None else places.get(body),
+        tuple((_step(found), tuple(_needed(found))) for found in after_all),
     )
 
 
@@ -182,14 +235,3 @@ def _shape(found: Wire) -> tuple[int, Callable[..., Any], int, int]:
     )
     first, second = ([link.parent for link in links] + [0, 0])[:2] if plain else (0, 0)
     return (len(links) if plain else ROUNDABOUT, call.function, first, second)
-
-
-def _outputs(
-    wires: Sequence[Wire], takers: bytearray, served_by: dict[int, list[int]]
-) -> Iterable[tuple[int, str | None]]:
-    for found in wires:
-        output = found.node.option("output")
-        if output is None:  # leaves, except those whose data is another node's
-            output = not takers[found.index] and found.index not in served_by
-        if output is not False:
-            yield found.index, output if isinstance(output, str) else None

@@ -5,15 +5,16 @@ Each message names the graph, the node or the path, and the fix; `tests/bad_grap
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from fastdag.deadline import check_seconds
-from fastdag.node import RESERVED, Node, is_node, near
+from fastdag.node import COPIED, RESERVED, Node, is_node, is_reference, near
 from fastdag.signature import wrong_kind
 from fastdag.wiring import Wire
 
-__all__ = ["body", "cycles", "options", "reachability", "waits_for"]
+__all__ = ["body", "cycles", "options", "reachability", "sinks", "waits_for"]
 
 
 def options(graph_id: str, nodes: Iterable[Node]) -> Iterator[str]:
@@ -36,8 +37,25 @@ def options(graph_id: str, nodes: Iterable[Node]) -> Iterator[str]:
                 yield f"{where}: {name} {wrong}"
         if not (output is None or isinstance(output, bool) or (isinstance(output, str) and output)):
             yield f"{where} has output={output!r}; output= takes True, False or a key"
+        yield from _fallback(where, fallback)
+        yield from _after(where, node.option("after"))
         yield from _timeout(where, node.option("timeout"))
         yield from (f"{where} {problem}" for problem in node.problems())
+
+
+def _fallback(where: str, value: Any) -> Iterator[str]:
+    try:
+        copy.deepcopy(value if isinstance(value, COPIED) else None)
+    except Exception as error:
+        yield f"{where} has a fallback= that cannot be copied for every run ({error}); make it a function"
+
+
+def _after(where: str, value: Any) -> Iterator[str]:
+    if value is not None and not is_reference(value):
+        several = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        for other in several:
+            if not is_reference(other):
+                yield f"{where} has after={other!r}; after= takes nodes, Node subclasses and ids, one or several"
 
 
 def _timeout(where: str, value: Any) -> Iterator[str]:
@@ -47,7 +65,7 @@ def _timeout(where: str, value: Any) -> Iterator[str]:
         yield f"{where}: {error}"
 
 
-def reachability(graph_id: str, wires: Sequence[Wire], roots: set[int]) -> Iterator[str]:
+def reachability(graph_id: str, wires: Sequence[Wire], roots: Container[int | None]) -> Iterator[str]:
     """No nodes at all, roots with parents, and nodes that no root leads to."""
     if not wires:
         yield f"{graph_id}: the graph is empty; add a node with fetch, node or add_root"
@@ -125,3 +143,14 @@ def body(graph_id: str, name: str | None, ids: Iterable[str]) -> Iterator[str]:
     known = set(ids)
     if name is not None and name not in known:
         yield f"{graph_id}: body= names {name!r}, which is no node{near(name, known)}"
+
+
+def sinks(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
+    """Nodes that take from a sink, which runs only after all of them."""
+    for wire in wires:
+        for index in dict.fromkeys([*wire.parents(), *wire.after, wire.fallback]):
+            if index is not None and wires[index].node.option("sink"):
+                yield (
+                    f"{graph_id}.{wire.node.id} cannot wait for {wires[index].node.id!r}, which is a sink and "
+                    "runs after the answer; make it a plain node"
+                )

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastdag.node import Edge, Node, NodeRef, is_node, near, reference_id
+from fastdag.node import Edge, Node, NodeRef, is_node, is_reference, near, reference_id
 from fastdag.signature import REQUIRED, Param, Parameters
 
-__all__ = ["Arguments", "Link", "Population", "Wire", "wire"]
+__all__ = ["Arguments", "Declaration", "Link", "Population", "Wire", "make", "references", "renumber", "wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,30 @@ class Wire:
         return list(dict.fromkeys(link.parent for link in links))
 
 
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A graph as it was declared: nodes in order, ids of roots, and the nodes made for classes."""
+
+    graph_id: str
+    nodes: Sequence[Node]
+    roots: Sequence[str]
+    made: dict[type[Node], Node]
+    body: str | None = None
+
+
 class Population:
     """The nodes of a graph, by id and in the order of declaration; then those known only by edges, breadth first."""
 
-    def __init__(self, graph_id: str, declared: Iterable[Node], made: dict[type[Node], Node]) -> None:
-        self.graph_id = graph_id
+    def __init__(self, declaration: Declaration) -> None:
+        self.graph_id = declaration.graph_id
         self.problems: list[str] = []
         self.nodes: list[Node] = []
         self.index: dict[str, int] = {}
-        self._made = made
+        self._made = declaration.made
         self._unknown: set[tuple[str, str]] = set()
-        queue = deque(declared)
+        queue = deque([node for node in declaration.nodes if self._admit(node)])
         while queue:
-            node = queue.popleft()
-            if self._admit(node):
-                queue.extend(self._neighbours(node))
+            queue.extend(found for found in self._neighbours(queue.popleft()) if self._admit(found))
 
     def _admit(self, node: Node) -> bool:
         at = self.index.get(node.id)
@@ -139,8 +148,9 @@ def make(cls: type[Node], made: dict[type[Node], Node]) -> Node:
 
 
 def references(value: Any) -> list[NodeRef]:
-    """One reference or several, as a list."""
-    return [value] if isinstance(value, str) or is_node(value) else list(value)
+    """One reference or several, or none, as a list; what is no reference is left to validation."""
+    several = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    return [found for found in several if is_reference(found)]
 
 
 def wire(population: Population) -> list[Wire]:
@@ -157,11 +167,14 @@ def wire(population: Population) -> list[Wire]:
 def _wire_one(population: Population, index: int, incoming: list[tuple[int, str | None]]) -> Wire:
     node = population.nodes[index]
     binder = _Binder(population, node)
-    found = Wire(node, index, binder.bind(node.function(), node.parameters(), incoming))
+    found = Wire(node, index, binder.bind(node.function(), binder.read(node.parameters), incoming))
     predicate = node.option("when")
     if predicate is not None and callable(predicate):
         binder.what = "when="
-        found.when = binder.bind(predicate, Parameters.of(predicate, by_name=True), [])
+        accepts = binder.read(lambda: Parameters.of(predicate, by_name=True))
+        names = {param.name for param in accepts.params}
+        # Besides ids it knows the argument names under which the node itself gets its parents.
+        found.when = binder.bind(predicate, accepts, [edge for edge in incoming if edge[1] in names])
     for reference in references(node.option("after")):
         before = population.find(reference, f"{node.id}: after=")
         if before is not None:
@@ -170,6 +183,27 @@ def _wire_one(population: Population, index: int, incoming: list[tuple[int, str 
     if is_node(fallback):
         found.fallback = population.find(fallback, f"{node.id}: fallback=")
     return found
+
+
+def renumber(wires: Sequence[Wire], keep: Sequence[int], also: Sequence[int] = ()) -> tuple[list[Wire], list[Wire]]:
+    """Some of the wires, with new indices; and those of `also`, whose arguments point at them."""
+    places = {old: new for new, old in enumerate(keep)}
+
+    def link(old: Link) -> Link:
+        return Link(places[old.parent], old.default, old.outcome)
+
+    def arguments(old: Arguments) -> Arguments:
+        named = [(name, link(found)) for name, found in old.named]
+        return Arguments(old.function, old.context, [link(found) for found in old.positional], named)
+
+    def moved(index: int) -> Wire:
+        old = wires[index]
+        after = [places[before] for before in old.after if before in places]
+        fallback = None if old.fallback is None else places[old.fallback]
+        when = None if old.when is None else arguments(old.when)
+        return Wire(old.node, places.get(index, -1), arguments(old.call), when, after, fallback)
+
+    return [moved(index) for index in keep], [moved(index) for index in also]
 
 
 class _Binder:
@@ -183,6 +217,13 @@ class _Binder:
     def problem(self, text: str) -> None:
         self.population.problems.append(f"{self.population.graph_id}.{self.node.id} {text}")
 
+    def read(self, parameters: Callable[[], Parameters]) -> Parameters:
+        try:
+            return parameters()
+        except (TypeError, ValueError) as error:
+            self.problem(f"has no signature that could be read ({error}); wrap it in a function of your own")
+            return Parameters("first", any_positional=True, any_keyword=True)
+
     def bind(
         self, function: Callable[..., Any], accepts: Parameters, incoming: list[tuple[int, str | None]]
     ) -> Arguments:
@@ -194,7 +235,7 @@ class _Binder:
             link = bound.get(param.name) or self._implied(param)
             if link is None:
                 gap = gap or param.positional
-            elif param.positional and not gap and accepts.context != "context":
+            elif param.positional and not gap and (accepts.context != "context" or not param.keyword):
                 arguments.positional.append(link)
             else:
                 arguments.named.append((param.name, link))
@@ -214,17 +255,21 @@ class _Binder:
             parent_id = self.population.nodes[parent].id
             param = next(places, None) if argument is None else by_name.get(argument)
             if param is not None:
-                if param.name in bound:
-                    other = self.population.nodes[bound[param.name].parent].id
-                    self.problem(f"gets {param.name!r} twice, from {other!r} and from {parent_id!r}; name another")
+                self._refuse_second(param.name, bound.get(param.name), parent_id)
                 bound[param.name] = Link(parent, param.default, param.outcome)
             elif argument is None and accepts.any_positional:
                 spare.append(Link(parent))
-            elif argument is not None and accepts.any_keyword and argument not in {n for n, _ in spare_named}:
+            elif argument is not None and argument != "context" and accepts.any_keyword:
+                self._refuse_second(argument, dict(spare_named).get(argument), parent_id)
                 spare_named.append((argument, Link(parent)))
             else:
                 self._unwanted(parent_id, argument, by_name)
         return spare, spare_named
+
+    def _refuse_second(self, argument: str, first: Link | None, parent_id: str) -> None:
+        if first is not None:
+            other = self.population.nodes[first.parent].id
+            self.problem(f"gets {argument!r} twice, from {other!r} and from {parent_id!r}; name another")
 
     def _unwanted(self, parent_id: str, argument: str | None, by_name: dict[str, Param]) -> None:
         if argument is None:
@@ -237,11 +282,12 @@ class _Binder:
 
     def _implied(self, param: Param) -> Link | None:
         if param.implies is not None:
-            parent = self.population.index.get(param.implies)
+            name = self.node.scoped(param.implies)
+            parent = self.population.index.get(name)
             if parent is not None:
                 return Link(parent, param.default, param.outcome)
             known = set(self.population.index) - {self.node.id}
-            self.problem(f"wants {param.implies!r}, which nothing provides{near(param.implies, known)}")
+            self.problem(f"wants {name!r}, which nothing provides{near(name, known)}")
         elif param.default is REQUIRED:
             self.problem(
                 f"wants {param.name!r}, which nothing provides; add a parent with argument_name={param.name!r}"

@@ -1,0 +1,105 @@
+"""Subgraphs: the nodes of one graph inside another, under other ids and with other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from fastdag.node import Edge, Node, is_node, reference_id
+from fastdag.signature import Parameters
+from fastdag.wiring import Declaration, Population, references
+
+__all__ = ["Included", "Inclusion"]
+
+
+class Declares(Protocol):
+    """What a subgraph has to be able to do."""
+
+    def declaration(self) -> Declaration: ...
+
+    def invalidate(self) -> None: ...
+
+
+class Included(Node):
+    """A node of a subgraph: it runs the original, under another id and with other names for its parents."""
+
+    def __init__(self, inner: Node, inclusion: Inclusion) -> None:
+        super().__init__(inclusion.scoped(inner.id))
+        self.inner = inner
+        self.inclusion = inclusion
+        self.waits = inner.waits
+        self.self_rooting = inner.self_rooting
+
+    def option(self, name: str) -> Any:
+        value = self.inner.option(name)
+        if name == "after":
+            return [self.inclusion.scoped(reference_id(reference)) for reference in references(value)]
+        if name == "fallback" and is_node(value):
+            return self.inclusion.node(reference_id(value))
+        return value
+
+    def function(self) -> Callable[..., Any]:
+        return self.inner.function()
+
+    def parameters(self) -> Parameters:
+        return self.inner.parameters()
+
+    def problems(self) -> list[str]:
+        return self.inner.problems()
+
+    def scoped(self, name: str) -> str:
+        return self.inclusion.scoped(self.inner.scoped(name))
+
+
+class Inclusion:
+    """One `graph.include`: the other graph, a prefix for its ids, and what stands for some of its names.
+
+    `bind={"inner": "outer"}`: what the subgraph calls `inner` is the outer graph's node `outer`.
+    """
+
+    def __init__(self, graph: Declares, prefix: str, bind: Mapping[str, str] | None, owner: Declares) -> None:
+        where = owner.declaration().graph_id
+        if not isinstance(prefix, str):
+            raise TypeError(f"{where}: prefix= takes a string to put before the ids, not {prefix!r}")
+        bind = {} if bind is None else bind
+        if not isinstance(bind, Mapping) or not all(
+            end and isinstance(end, str) for ends in bind.items() for end in ends
+        ):
+            raise TypeError(f"{where}: bind= maps names of the subgraph to ids of this graph, not {bind!r}")
+        self.graph = graph
+        self.owner = owner
+        self.prefix = prefix
+        self.bind = dict(bind)
+        self._nodes: dict[str, Included] | None = None
+
+    def scoped(self, name: str) -> str:
+        """The outer id for a name of the subgraph."""
+        return self.bind.get(name, self.prefix + name)
+
+    def node(self, id: str) -> Node:
+        """The node that stands for one of the subgraph's, by its id there."""
+        return self._included()[id]
+
+    def nodes(self) -> list[Included]:
+        """The subgraph's nodes but those that are bound, in its order."""
+        return list(self._included().values())
+
+    def roots(self) -> list[str]:
+        return [self.scoped(root) for root in self.graph.declaration().roots if root not in self.bind]
+
+    def forget(self) -> None:
+        """The subgraph has changed."""
+        self._nodes = None
+
+    def _included(self) -> dict[str, Included]:
+        if self._nodes is None:
+            population = Population(self.graph.declaration())
+            self._nodes = {node.id: Included(node, self) for node in population.nodes if node.id not in self.bind}
+            for node in population.nodes:
+                node.belongs_to(self.owner)
+            for edge in population.edges():
+                child = self._nodes.get(reference_id(edge.child))
+                if child is not None:
+                    parent = self.scoped(reference_id(edge.parent))
+                    child._edges.append(Edge(parent, child, edge.argument, edge.order))
+        return self._nodes
