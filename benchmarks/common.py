@@ -148,16 +148,27 @@ class Child:
 
     def wait_for_port(self, port: int, *, timeout: float = 20.0) -> None:
         """Return once somebody listens on a port of the loopback; raise with the process's last words otherwise."""
-        until = time.monotonic() + timeout
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                break
+
+        def listens() -> bool:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
             except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not listen on port {port}:\n{self.words()}")
+                return False
+            return True
+
+        self._wait(listens, f"listen on port {port}", timeout)
+
+    def wait_for_words(self, words: str, *, times: int = 1, timeout: float = 20.0) -> None:
+        """Return once the process has printed something so many times."""
+        self._wait(lambda: self.log.read_text(errors="replace").count(words) >= times, f"say {words!r}", timeout)
+
+    def _wait(self, done: Callable[[], bool], what: str, timeout: float) -> None:
+        until = time.monotonic() + timeout
+        while time.monotonic() < until and self.process.poll() is None:
+            if done():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} does not {what}:\n{self.words()}")
 
     def words(self) -> str:
         """The end of what the process has printed."""

@@ -19,5 +19,5 @@ page = Graph("page", timeout=30 if PATIENT else 2)
 for number in range(10):
     page.fetch(f"fetch{number}", upstream, f"/part/{number}")
 
-app = App(max_in_flight=10_000) if PATIENT else App()
+app = App(max_in_flight=None) if PATIENT else App()
 app.add_graph("/page", page)

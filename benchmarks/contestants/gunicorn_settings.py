@@ -1,8 +1,17 @@
-"""gunicorn's settings for every contestant behind it, so that they differ in nothing but the application."""
+"""gunicorn's settings for every contestant behind it, so that they differ in nothing but worker and application."""
 
 from gevent import monkey
 
 monkey.patch_all()
+
+import os  # noqa: E402
+from typing import Any  # noqa: E402
+
+worker_class: Any = os.environ["WORKER_CLASS"]
+if os.environ.get("PATIENT") == "1" and worker_class == "fastdag.server.GeventWorker":
+    from fastdag.server import GeventWorker
+
+    worker_class = GeventWorker.using(admission=10_000)
 
 http_parser = "fast"
 worker_connections = 4000
@@ -10,3 +19,9 @@ backlog = 4096
 keepalive = 120
 timeout = 120
 graceful_timeout = 2
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Told to whoever waits for all workers: the port is open before the first of them."""
+    worker.log.info("ready to serve")

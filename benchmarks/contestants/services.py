@@ -73,8 +73,11 @@ def gunicorn(application: str, *needs: str, worker: str = "gevent", **env: str) 
     def launch(children: Children, setting: Setting) -> Child:
         python = _python("gunicorn", "gunicorn_h1c", "gevent", *needs)
         command: list[str | Path] = [python, "-m", "gunicorn", "--config", HERE / "gunicorn_settings.py"]
-        command += ["--worker-class", worker, "--workers", str(setting.workers), "--bind", f"127.0.0.1:{setting.port}"]
-        return _start(children, setting, [*command, f"benchmarks.contestants.{application}:app"], **env)
+        command += ["--workers", str(setting.workers), "--bind", f"127.0.0.1:{setting.port}"]
+        command += [f"benchmarks.contestants.{application}:app"]
+        child = _start(children, setting, command, WORKER_CLASS=worker, **env)
+        child.wait_for_words("ready to serve", times=setting.workers)
+        return child
 
     return launch
 
