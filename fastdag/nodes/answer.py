@@ -73,11 +73,9 @@ class Answer:
 
 
 def _statuses(node_id: str, option: str, given: int | Iterable[int]) -> frozenset[int]:
-    try:
-        found = frozenset((given,) if isinstance(given, int) else given)
-    except TypeError:
-        found = frozenset()
-    if not all(isinstance(status, int) and 200 <= status <= 599 for status in found) or (option == "ok" and not found):
+    codes = (given,) if isinstance(given, int) else given
+    found = frozenset(codes) if isinstance(codes, Iterable) else frozenset({codes})
+    if not all(isinstance(code, int) and 200 <= code <= 599 for code in found) or (option == "ok" and not found):
         raise GraphError(f"{node_id}: {option} is a status from 200 to 599 or a collection of them, not {given!r}")
     return found
 

@@ -283,7 +283,7 @@ def test_repr_shows_name_and_places():
         ({"forward_headers": ["Connection"]}, ValueError, "never passed on"),
         ({"auth": ("user", "password")}, TypeError, "auth is a callable"),
         ({"retry": 2}, TypeError, r"retry takes Retry\(...\) or None, not 2"),
-        ({"verify": False}, TypeError, "verify would not reach a transport"),
+        ({"verify": False}, TypeError, "a transport that is made already takes no verify="),
         ({"retires": 2}, TypeError, "retires"),
     ],
 )

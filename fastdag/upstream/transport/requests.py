@@ -12,8 +12,9 @@ What it gets wrong, and what is done about it here:
 - `Session.send` keeps cookies, reads `NETRC` and the proxy variables, and looks into `Location` even where redirects
   are off (X02, U31): requests are prepared and sent through the session's adapter without it.
 
-What stays wrong: no maximum age or idle limit for connections (U42, U43, U46), no look at bytes that follow a complete
-answer at once (U13: they are dropped with it), a half-read connection is never used again, Unix sockets, forks.
+What stays wrong: no maximum age or idle limit for connections (U42, U43, U46); bytes after a complete answer go
+unnoticed, though nobody sees them (U13); a half-read connection is never used again; a streamed body that declares its
+length comes in pieces of `PIECE` bytes, however slowly; no Unix sockets; a pool does not notice a fork.
 """
 
 from __future__ import annotations
