@@ -1,5 +1,6 @@
 """The shop: `gunicorn -c gunicorn.conf.py app.main:app`."""
 
+from app import upstreams
 from app.graphs.compare import compare
 from app.graphs.home import home
 from app.graphs.order import place_order, show_order
@@ -10,7 +11,11 @@ from fastdag import App
 
 settings = Settings.from_environ()
 
-app = App(max_in_flight=settings.max_in_flight, expose_errors=settings.expose_errors)
+app = App(
+    max_in_flight=settings.max_in_flight,
+    expose_errors=settings.expose_errors,
+    on_stop=upstreams.close,
+)
 
 app.add_graph("/", home, timeout=settings.page_timeout)
 app.add_graph("/products/{id:int}", product_page, timeout=settings.page_timeout)

@@ -21,3 +21,9 @@ recommendations = Upstream("recommendations", settings.recommendations_url, time
 # Placing an order writes to a database and is slow when it is well. A retry only ever repeats what cannot have been
 # seen: a POST whose connection failed before it was sent.
 orders = Upstream("orders", settings.orders_url, timeout=3.0, attempt_timeout=3.0, retry=Retry(attempts=2))
+
+
+def close():
+    """Gives back the connections; the app calls it when its process ends."""
+    for upstream in (catalogue, prices, stock, sellers, reviews, recommendations, orders):
+        upstream.close()
