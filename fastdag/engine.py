@@ -16,7 +16,6 @@ there is seen before the timer that ran out beside it.
 
 from __future__ import annotations
 
-from contextvars import Context as ContextVars
 from contextvars import copy_context
 from typing import Any
 
@@ -27,7 +26,7 @@ from fastdag.errors import reason_of
 from fastdag.events import Instruments
 from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED
 from fastdag.plan import DIRECT, ONE_PARENT, TWO_PARENTS, Plan, Step
-from fastdag.workers import Workers
+from fastdag.workers import Cancelled, Workers
 
 __all__ = ["Run"]
 
@@ -67,19 +66,24 @@ class Run(Workers):
             raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
         self.hub.loop.run_callback(self.relay)
         try:
-            while not self.woken:
-                self.hub.switch()
-        except BaseException:  # killed, timed out or interrupted while it waited: the run goes with its caller
-            self.woken = True
+            self._wait()
+        except BaseException as error:  # killed, timed out or interrupted: the run goes with its caller
             self.cancel()
+            if not isinstance(error, Cancelled):  # then a run around this one ends, and waits for nobody
+                self._wait()
             raise
         finally:
+            self.woken = True
             if self.timer is not None:
                 self.timer.stop()
                 self.timer.close()
             self.caller = None  # a result that somebody keeps keeps the run, but no greenlet
         if self.stopped_by is not None:
             raise self.stopped_by
+
+    def _wait(self) -> None:
+        while not self.woken:
+            self.hub.switch()
 
     def _wake(self) -> None:
         if not self.woken:
@@ -102,27 +106,22 @@ class Run(Workers):
         """Run ready nodes until there are none; true if this greenlet must not be used again."""
         me = getcurrent()
         running = self.workers[me] = [-1]
-        tainted = False
-        while (self.ready or self.waits_ready) and not tainted and self.limit > -NEVER:
-            own = self.contextvars.copy()
-            tainted = own.run(self._work_in, own, running)
+        tainted = self._work_off(running)
         running[0] = -1
         del self.workers[me]
         if tainted:
             self._kick()
         return tainted
 
-    def _work_in(self, own: ContextVars, running: list[int]) -> bool:
-        """Run ready nodes in a copy of the caller's contextvars, which serves until one of them changes it."""
+    def _work_off(self, running: list[int]) -> bool:
+        """Run ready nodes, each in its own copy of the caller's contextvars; true if one ended after its time."""
         plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
         calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
         began, ended, ready, waits_ready, missing = self.began, self.ended, self.ready, self.waits_ready, self.missing
-        unchanged, loop = self.contextvars, self.hub.loop
+        own, loop = self.contextvars.copy, self.hub.loop
         clock = now()
         turn, breathe_at = loop.iteration, clock + SLICE
         while waits_ready or ready:
-            if own != unchanged:  # the same tree of variables, most of the time, and one look tells
-                return False
             if clock >= breathe_at:
                 if loop.iteration == turn:
                     running[0] = -1
@@ -153,11 +152,11 @@ class Run(Workers):
             began[i] = clock
             try:
                 if shape == TWO_PARENTS:
-                    value = function(context, values[a], values[b])
+                    value = own().run(function, context, values[a], values[b])
                 elif shape == ONE_PARENT:
-                    value = function(context, values[a])
+                    value = own().run(function, context, values[a])
                 elif shape == DIRECT:
-                    value = function(context)
+                    value = own().run(function, context)
                 else:
                     value = self._roundabout(plan.steps[i])
             except BaseException as error:

@@ -52,17 +52,15 @@ class Parameters:
         """Reads a signature. `by_name`: every parameter but `context` names its parent, as in a function node."""
         try:
             signature = inspect.signature(function, eval_str=True)
-        except NameError:  # an annotation that only a type checker can resolve
+        except Exception:  # an annotation that only a type checker can resolve, or a person
             signature = inspect.signature(function)
         params = list(signature.parameters.values())
         context: str | None = None
         kinds = inspect.Parameter
-        if not by_name:
-            if params and params[0].kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD):
-                context = "first"
-                del params[0]
-            elif params and params[0].kind is kinds.VAR_POSITIONAL:
-                context = "first"
+        leading = params[0].kind if params and not by_name else kinds.KEYWORD_ONLY
+        if leading in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD, kinds.VAR_POSITIONAL):
+            context = "first"
+            params = params if leading is kinds.VAR_POSITIONAL else params[1:]
         elif any(p.name == "context" for p in params):
             first = params[0].name == "context" and params[0].kind is not kinds.KEYWORD_ONLY
             context = "first" if first else "context"
