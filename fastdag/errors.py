@@ -41,6 +41,7 @@ __all__ = [
     "UpstreamTimeout",
     "UpstreamTooLarge",
     "reason_of",
+    "told",
 ]
 
 
@@ -202,6 +203,14 @@ class MissingValue(UpstreamError, LookupError):
     """A reference (`{product.seller_id}`) to something that is not there."""
 
     reason = "dependency"
+
+
+def told(error: BaseException) -> str:
+    """What an exception says of itself. Somebody else's may raise when it is asked."""
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__qualname__
 
 
 # `requests` is imported in its transport only, so its exceptions are known by name. Time-outs stand first:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 from weakref import WeakSet
 
 from fastdag.concurrency import warn_unless_patched
 from fastdag.deadline import check_seconds
 from fastdag.engine import Run
-from fastdag.errors import NodeError
+from fastdag.errors import NodeError, told
 from fastdag.events import Instrument, Instruments
 from fastdag.ledger import WITH_DATA
 from fastdag.node import FunctionNode, Node, NodeOptions, NodeRef, is_node, near
@@ -69,7 +70,9 @@ class Graph:
         self.on_conflict = on_conflict
         self.body = body
         self.instruments = Instruments()
-        self._entries: list[Node | Inclusion] = []
+        self._entries: dict[int, Node | Inclusion] = {}  # by identity: nodes need no hash
+        self._inclusions: list[Inclusion] = []
+        self._included: set[Graph] = set()
         self._included_in: WeakSet[Graph] = WeakSet()
         self._roots: list[str] = []
         self._made: dict[type[Node], Node] = {}
@@ -100,8 +103,7 @@ class Graph:
         self.invalidate()
 
     def _add(self, node: Node) -> Node:
-        if not any(known is node for known in self._entries):
-            self._entries.append(node)
+        self._entries.setdefault(id(node), node)
         self.invalidate()
         return node
 
@@ -150,19 +152,21 @@ class Graph:
             raise TypeError(f"{self.id}: include takes a Graph, not {other!r}")
         if other is self or self in other._includes():
             raise ValueError(f"{self.id}: a graph cannot include itself")
-        self._entries.append(Inclusion(other, prefix, bind, self))
+        inclusion = Inclusion(other, prefix, bind, self)
+        self._entries[id(inclusion)] = inclusion
+        self._inclusions.append(inclusion)
+        self._included.add(other)
         other._included_in.add(self)
         self.invalidate()
 
     def _includes(self) -> set[Graph]:
-        inside = {other for other in (getattr(entry, "graph", None) for entry in self._entries) if other is not None}
-        return inside.union(*(other._includes() for other in inside))
+        return self._included.union(*(other._includes() for other in self._included))
 
     def declaration(self) -> Declaration:
         """The graph as declared, with included graphs inlined; what the compiler reads."""
         nodes: list[Node] = []
         roots = list(self._roots)
-        for entry in self._entries:
+        for entry in self._entries.values():
             if isinstance(entry, Inclusion):
                 nodes.extend(entry.nodes())
                 roots.extend(entry.roots())
@@ -176,13 +180,23 @@ class Graph:
             raise KeyError(f"{self.id} has no node {id!r}{near(id, population.index)}")
         return population.nodes[population.index[id]]
 
+    @property
+    def body(self) -> str | None:
+        return self._body
+
+    @body.setter
+    def body(self, node_id: str | None) -> None:
+        if node_id is not None and not isinstance(node_id, str):
+            raise TypeError(f"{self.id}: body= names a node by its id, not {node_id!r}")
+        self._body = node_id
+        self._plan = None
+
     def invalidate(self) -> None:
         """Forget the plan; called whenever the graph, one of its nodes or a graph that it includes changes."""
         self._plan = None
         self._selections.clear()
-        for entry in self._entries:
-            if isinstance(entry, Inclusion):
-                entry.forget()
+        for inclusion in self._inclusions:
+            inclusion.forget()
         for outer in self._included_in:
             outer.invalidate()
 
@@ -244,7 +258,8 @@ class Graph:
     def _failure(self, run: Run, data: dict[str, Any]) -> NodeError:
         first = min(run.fatal)
         reason, cause = run.trouble[first]
-        error = NodeError(run.plan.ids[first], reason or "exception", str(cause or ""), Result(run, data, None))
+        message = "" if cause is None else told(cause)
+        error = NodeError(run.plan.ids[first], reason or "exception", message, Result(run, data, None))
         error.__cause__ = cause
         return error
 
@@ -257,14 +272,15 @@ class Graph:
         if selection is not None:
             present = [(id, key, selection.of(id, value)) for id, key, value in present]
         if self.merge == "deep":
-            return merge_outputs(present, self._conflict)
-        outputs = {id: value for id, _, value in present}
-        return outputs if self.merge == "ids" else self.merge(outputs)
+            return merge_outputs(present, partial(self._conflict, run))
+        if self.merge == "ids":
+            return {id: value for id, key, value in present if value is not None or key is not None}
+        return self.merge({id: value for id, _, value in present})
 
-    def _conflict(self, path: str, earlier: str, later: str) -> None:
+    def _conflict(self, run: Run, path: str, earlier: str, later: str) -> None:
         if self.on_conflict == "error":
             message = f"{earlier!r} and {later!r} give different values for {path!r}"
-            raise NodeError(later, "exception", message)
+            raise NodeError(later, "exception", message, Result(run, node_data(run), None))
         if self.instruments.active:
             self.instruments.emit("merge.conflict", graph=self.id, path=path, earlier=earlier, later=later)
 
