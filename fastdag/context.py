@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,6 +112,10 @@ class Context:
     deadline: float | None = None
     state: dict[str, Any] = field(default_factory=dict)
     request: Any = None
+    #: The client's address: the peer's, or what trusted peers say about whom they speak for.
+    client: str = ""
+    #: Headers that go with every upstream call: who asks (request id) and on whose behalf (trace).
+    outbound: Sequence[tuple[str, str]] = ()
     #: What every node wrote into `response`, by node id; `None` stands for code outside a node.
     parts: dict[str | None, ResponseParts] = field(default_factory=dict, init=False, repr=False)
 

@@ -13,19 +13,16 @@ import falcon
 from fastdag.events import Instruments
 from fastdag.graph import Graph
 from fastdag.web import problem
+from fastdag.web.guard import SHED, Guard
 from fastdag.web.health import HEALTH_PATHS, Live, Ready
 from fastdag.web.lifecycle import Hook, Lifecycle
-from fastdag.web.problem import Problem
 from fastdag.web.request import request_id
-from fastdag.web.resource import GraphResource, RouteOptions, Site, stamp
+from fastdag.web.resource import GraphResource, RouteOptions, Site
 from fastdag.web.trust import Trust
 
 __all__ = ["App"]
 
 log = logging.getLogger("fastdag.web")
-
-# Set on a request that came when there were enough already.
-_SHED = "fastdag.shed"
 
 
 class App(falcon.App[falcon.Request, falcon.Response]):
@@ -71,7 +68,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         self._max_in_flight = math.inf if max_in_flight is None else _count("max_in_flight", max_in_flight)
         self._lifecycle = Lifecycle(on_start, on_stop)
         # First on the way in and last on the way out.
-        guard = _Guard(self._lifecycle, self.instruments)
+        guard = Guard(self._lifecycle, self.instruments)
         users = middleware if isinstance(middleware, Iterable) else (middleware,)
         super().__init__(middleware=[guard, *users], **falcon_options)
         self._falcon: Callable[..., Iterable[bytes]] = super().__call__
@@ -83,7 +80,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI, PEP 3333), in contextvars of its own."""
         if self.in_flight >= self._max_in_flight:
-            env[_SHED] = True
+            env[SHED] = True
         self.in_flight += 1
         try:
             return copy_context().run(self._falcon, env, start_response)
@@ -142,27 +139,6 @@ class _Methods:
     def __init__(self, bound: dict[str, GraphResource]) -> None:
         for method, resource in bound.items():
             setattr(self, f"on_{method.lower()}", resource.respond)
-
-
-class _Guard:
-    """What happens to every request, graph or not: admission, start hooks, and what every response says."""
-
-    def __init__(self, lifecycle: Lifecycle, instruments: Instruments) -> None:
-        self._lifecycle = lifecycle
-        self._instruments = instruments
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if _SHED in req.env and req.path not in HEALTH_PATHS:
-            if self._instruments.active:
-                self._instruments.emit("request.shed", path=req.path, request_id=request_id(req.env))
-            raise Problem(503, reason="shed", headers={"Retry-After": "1"})
-        if not self._lifecycle.started and req.path != HEALTH_PATHS[0]:
-            self._lifecycle.start()
-
-    def process_response(
-        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
-    ) -> None:
-        stamp(req, resp)
 
 
 def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:

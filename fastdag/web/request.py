@@ -10,6 +10,8 @@ from typing import Any
 import falcon
 
 from fastdag.context import Context
+from fastdag.web.trace import trace_context
+from fastdag.web.trust import Trust
 
 __all__ = ["RequestContext", "request_id"]
 
@@ -72,10 +74,11 @@ class ReadHeaders(dict[str, str]):
 class RequestContext(Context):
     """A `Context` over a Falcon request. `asked` holds the names of the headers that were looked at."""
 
-    __slots__ = ("asked",)
+    __slots__ = ("asked", "trust")
 
-    def __init__(self, request: falcon.Request, path: dict[str, Any], deadline: float | None) -> None:
+    def __init__(self, request: falcon.Request, path: dict[str, Any], deadline: float | None, trust: Trust) -> None:
         self.request = request
+        self.trust = trust
         self.path = path
         self.deadline = deadline
         self.body = b""
@@ -97,7 +100,12 @@ class RequestContext(Context):
 
 _LAZY: dict[str, Callable[[Any], Any]] = {
     "query": lambda context: context.request.params,
+    "client": lambda context: context.trust.client(context.request.env),
     "headers": lambda context: ReadHeaders(context.request.headers_lower, context.asked),
+    "outbound": lambda context: (
+        ("X-Request-Id", context.request_id),
+        *trace_context(context.request.env),
+    ),
     # What middleware puts on Falcon's own `req.context` is there for the nodes, and the other way round.
     "state": lambda context: vars(context.request.context),
 }

@@ -16,13 +16,14 @@ from fastdag.shape.encode import EncodeError, encode_output
 from fastdag.web import body as bodies
 from fastdag.web import caching, parts, problem
 from fastdag.web.deliver import deliver
+from fastdag.web.guard import stamp
 from fastdag.web.params import Input
 from fastdag.web.partial import lacking, missing_header
 from fastdag.web.problem import Problem
 from fastdag.web.request import RequestContext, request_id
 from fastdag.web.trust import Trust
 
-__all__ = ["METHODS", "GraphResource", "RouteOptions", "Site", "stamp"]
+__all__ = ["METHODS", "GraphResource", "RouteOptions", "Site"]
 
 #: What a graph can be bound to. OPTIONS is Falcon's answer, TRACE and CONNECT are nobody's.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -48,12 +49,6 @@ class RouteOptions(TypedDict, total=False):
     cache_control: str | None
     partial_status: int | None
     on_partial: str
-
-
-def stamp(req: falcon.Request, resp: falcon.Response) -> None:
-    """What every response says: which request it answers, and that nobody shall guess its type."""
-    resp.set_header("X-Request-Id", request_id(req.env))
-    resp.set_header("X-Content-Type-Options", "nosniff")
 
 
 class GraphResource:
@@ -130,7 +125,7 @@ class GraphResource:
         if seconds is not None and seconds <= 0:
             raise Problem(504, reason="timeout")
         check_accept(req)
-        context = RequestContext(req, path, deadline.after(seconds))
+        context = RequestContext(req, path, deadline.after(seconds), self.site.trust)
         if self.input.query is not None:
             context.query = self.input.read_query(req.params)
         content = context.body = bodies.read_body(req, self.site.max_request_bytes)

@@ -101,6 +101,39 @@ def test_ids_that_are_made_differ() -> None:
     assert len({app.get("/").headers["X-Request-Id"] for _ in range(50)}) == 50
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("HTTP_HOST", "a.example,b.example", "Host"),
+        ("CONTENT_TYPE", "text/plain,application/json", "Content-Type"),
+        ("HTTP_AUTHORIZATION", "Bearer a,Bearer b", "Authorization"),
+        ("HTTP_AUTHORIZATION", "basic YTpi, Basic Yjpj", "Authorization"),
+    ],
+)
+def test_a_header_that_may_come_once_and_came_twice_is_refused(key: str, value: str, name: str) -> None:
+    app = client(graph_of(nothing))
+    app.lint = False
+
+    response = app.do_request(app.RequestClass.blank("/", {key: value}), status=400)
+
+    assert response.json["detail"] == f"{name} is given more than once."
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("CONTENT_TYPE", 'multipart/mixed; boundary="a,b"'),
+        ("HTTP_AUTHORIZATION", 'Digest username="a", realm="b"'),
+        ("HTTP_COOKIE", "a=1,b=2"),
+    ],
+)
+def test_a_comma_alone_makes_no_second_header(key: str, value: str) -> None:
+    app = client(graph_of(nothing))
+    app.lint = False
+
+    assert app.do_request(app.RequestClass.blank("/", {key: value})).status_int == 200
+
+
 def test_everything_that_falcon_does_still_works() -> None:
     class Plain:
         def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:

@@ -92,6 +92,17 @@ def test_the_client_is_the_right_most_hop_that_is_not_trusted(peer: str, forward
     assert Trust(("10.0.0.0/8",)).client(environ) == client_address
 
 
+def test_nodes_see_the_client_s_address() -> None:
+    def node(context: Context) -> dict[str, str]:
+        return {"client": context.client}
+
+    app = client(graph_of(node), app={"trusted": ("10.0.0.0/8",)})
+    forwarded = {"X-Forwarded-For": "6.6.6.6, 1.2.3.4"}
+
+    assert app.get("/", headers=forwarded, extra_environ=PROXY).json == {"client": "1.2.3.4"}
+    assert app.get("/", headers=forwarded, extra_environ={"REMOTE_ADDR": "9.9.9.9"}).json == {"client": "9.9.9.9"}
+
+
 def test_misuse_is_refused() -> None:
     with pytest.raises(TypeError, match=r"trusted=\('10.0.0.1',\)"):
         Trust("10.0.0.1")
