@@ -59,6 +59,9 @@ class Cache:
     def bind(self, site: Site, send: Send) -> Send:
         return send if self.ttl == 0 else _Layer(self, site, send).send
 
+    def store_for(self, site: Site) -> Store:
+        return MemoryStore(self.max_bytes, self.max_entries, site.clock) if self.store is None else self.store
+
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One answer as it is stored: bytes, so that nobody can change what others will get."""
@@ -113,8 +116,7 @@ class _Layer:
         self._options = options
         self._site = site
         self._send = send
-        store = options.store or MemoryStore(options.max_bytes, options.max_entries, site.clock)
-        self._vault = site.keep("cache", lambda: Vault(store))
+        self._vault = site.keep("cache", lambda: Vault(options.store_for(site)))
 
     def send(self, call: Call) -> Response:
         if not cacheable(call):

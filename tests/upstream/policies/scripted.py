@@ -73,7 +73,10 @@ def get(target: str = "/x", *headers: tuple[str, str], **more: Any) -> Call:
 
 
 class Bench:
-    """One upstream under test: its site, its stack, and what its instruments were told."""
+    """One upstream under test: its site, its stack, and what its instruments were told.
+
+    Given a clock, it is the machine's own that the site goes by.
+    """
 
     def __init__(
         self,
@@ -86,7 +89,7 @@ class Bench:
     ) -> None:
         self.clock = clock or Clock()
         self.transport = Script(*(steps or (answer(),)))
-        times = {} if clock == "real" else {"clock": self.clock, "wall": self.clock, "sleep": self.clock.sleep}
+        times = {"clock": self.clock, "wall": self.clock, "sleep": self.clock.sleep} if clock is None else {}
         self.site = Site(
             "up",
             tuple(Host.parse(f"http://{letter}:1") for letter in "abcdefgh"[:hosts]),

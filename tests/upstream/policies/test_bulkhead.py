@@ -1,0 +1,162 @@
+"""The bulkhead: how many are in flight, who waits, and that no slot is lost."""
+
+import gevent
+import gevent.event
+import pytest
+
+from fastdag.errors import UpstreamRejected, UpstreamTimeout
+from fastdag.upstream.policies.bulkhead import Bulkhead
+
+from .scripted import Bench, answer, get
+
+
+class Gate:
+    """A transport step that holds its calls until it is opened."""
+
+    def __init__(self):
+        self.event = gevent.event.Event()
+        self.now = self.most = 0
+
+    def __call__(self, call):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            self.event.wait()
+            return answer()
+        finally:
+            self.now -= 1
+
+
+def bench(gate, **options):
+    return Bench(gate, bulkhead=Bulkhead(**options))
+
+
+def slots(b):
+    return b.site.states["bulkhead"]
+
+
+def start(b, calls, **call):
+    callers = [gevent.spawn(end_of, b, get(**call)) for _ in range(calls)]
+    gevent.sleep(0)
+    return callers
+
+
+def end_of(b, call):
+    try:
+        return b.send(call)
+    except Exception as error:
+        return error
+
+
+def test_more_than_the_limit_wait_and_are_served_in_their_order():
+    gate = Gate()
+    b = bench(gate, limit=2, wait=30)
+    served = []
+    b.transport.steps = [lambda call: (served.append(call.target), gate(call))[1]]
+    callers = [gevent.spawn(b.send, get(f"/{n}")) for n in range(5)]
+    gevent.sleep(0)
+    assert slots(b).describe() == {"in_flight": 2, "waiting": 3, "rejected": 0}
+    gate.event.set()
+    gevent.joinall(callers)
+    assert served == [f"/{n}" for n in range(5)]
+    assert gate.most == 2
+    assert slots(b).describe() == {"in_flight": 0, "waiting": 0, "rejected": 0}
+
+
+def test_who_waited_too_long_is_rejected():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=0.01)
+    first, second = start(b, 2)
+    second.join()
+    assert isinstance(second.value, UpstreamRejected)
+    assert (second.value.reason, second.value.retry_after) == ("bulkhead_full", 1.0)
+    assert b.told("bulkhead.rejected") == [{"upstream": "up", "in_flight": 1, "waiting": 0, "rejected": 1}]
+    gate.event.set()
+    first.join()
+    assert slots(b).in_flight == 0
+
+
+def test_a_full_queue_rejects_at_once():
+    gate = Gate()
+    b = bench(gate, limit=1, queue=1, wait=30)
+    callers = start(b, 3)
+    assert isinstance(callers[2].value, UpstreamRejected)
+    assert slots(b).waiting
+    gate.event.set()
+    gevent.joinall(callers)
+
+
+def test_nobody_waits_past_its_deadline():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=30)
+    first, second = start(b, 2, deadline=b.clock.now + 0.01)
+    second.join()
+    assert isinstance(second.value, UpstreamTimeout)
+    assert not second.value.sent
+    gate.event.set()
+    first.join()
+
+
+def test_a_killed_waiter_leaves_the_queue():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=30)
+    first, second, third = start(b, 3)
+    second.kill()
+    assert len(slots(b).waiting) == 1
+    gate.event.set()
+    gevent.joinall([first, third])
+    assert third.value.status_code == 200
+    assert slots(b).in_flight == 0
+
+
+def test_a_waiter_that_is_killed_as_its_slot_comes_free_passes_it_on():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=30)
+    first, second, third = start(b, 3)
+    gate.event.set()
+    first.join()  # the slot's next owner has been called in the same turn of the loop
+    second.kill()
+    third.join()
+    assert third.value.status_code == 200
+    assert slots(b).describe() == {"in_flight": 0, "waiting": 0, "rejected": 0}
+
+
+@pytest.mark.parametrize("end", [ValueError(), gevent.GreenletExit(), KeyboardInterrupt()])
+def test_every_exit_gives_the_slot_back(end):
+    b = Bench(end, bulkhead=Bulkhead(limit=1, wait=0))
+    for _ in range(3):
+        with pytest.raises(type(end)):
+            b.send()
+    assert slots(b).in_flight == 0
+
+
+def test_overrides_count_the_same_slots():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=0)
+    (first,) = start(b, 1)
+    assert isinstance(end_of(b, get()), UpstreamRejected)
+    (second,) = start(b, 1, options={"bulkhead": Bulkhead(limit=2, wait=0)})
+    assert slots(b).in_flight == 2
+    gate.event.set()
+    gevent.joinall([first, second])
+
+
+def test_a_waiter_in_another_thread_is_woken_in_its_own_loop():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=30)
+    (first,) = start(b, 1)
+    pool = gevent.get_hub().threadpool
+    b.transport.steps = [answer()]
+    other = pool.spawn(lambda: (b.send().status_code, gevent.get_hub().destroy(destroy_loop=True))[0])
+    while not slots(b).waiting:
+        gevent.sleep(0.001)
+    gate.event.set()
+    assert other.get() == 200
+    first.join()
+    assert slots(b).in_flight == 0
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"queue": -1}, {"wait": -1}, {"wait": None}])
+def test_options_that_make_no_sense_are_refused(options):
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))):
+        Bulkhead(**options)
