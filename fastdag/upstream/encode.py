@@ -71,6 +71,8 @@ def text_of(value: Any) -> str:
     """A single value as text, written as JSON writes it: `true`, `1.5`, `2026-01-31`, without quotes."""
     if type(value) is str:
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, (bytes, bytearray)):
         try:
             return value.decode()

@@ -16,7 +16,7 @@ def retry_after(headers: Mapping[str, str], wall: float | None = None) -> float 
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
-        return float(value)
+        return float(value[:10])  # more digits would be centuries
     try:
         date = parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):

@@ -111,11 +111,15 @@ class Stack:
         state = self.site.states.get(name)
         return {} if state is None else state.describe()
 
-    def __repr__(self) -> str:
+    def glance(self) -> str:
+        """The state in a few words: `3 in flight, 0 waiting, breaker closed`."""
         slots = self._state("bulkhead")
         flying = f"{slots['in_flight']} in flight, {slots['waiting']} waiting" if slots else "no bulkhead"
         circuits = [circuit["state"] for circuit in self._state("breaker").values()]
-        return f"<Stack {self.site.name} [{flying}, breaker {'/'.join(circuits) or 'off'}]>"
+        return f"{flying}, breaker {'/'.join(circuits) or 'off'}"
+
+    def __repr__(self) -> str:
+        return f"<Stack {self.site.name} [{self.glance()}]>"
 
 
 def _options(policy: Policy) -> dict[str, Any]:
