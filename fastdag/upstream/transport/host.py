@@ -1,0 +1,208 @@
+"""The connections to one host, and how a call is sent over one of them.
+
+When a connection is used again, and when not (RFC 9112 §9): the last used one is taken first, so that the others grow
+old and are closed; it must not have been idle for too long, nor open for too long, and it must be silent. It may still
+be closed by the upstream at the same moment. Then an idempotent call is sent once more on a fresh connection, which
+nobody sees; another call only if not a byte of it had left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import uniform
+from typing import Any
+
+from fastdag.deadline import now
+from fastdag.errors import UpstreamConnectError, UpstreamTimeout
+from fastdag.upstream.call import Call, Headers, Host, Response, StreamedResponse
+from fastdag.upstream.transport.body import RequestLine, framed
+from fastdag.upstream.transport.connect import Connector
+from fastdag.upstream.transport.connection import Connection
+from fastdag.upstream.transport.decode import Decoder
+from fastdag.upstream.transport.options import Options
+from fastdag.upstream.transport.stream import Body, send_pieces
+
+__all__ = ["HostPool", "OnDrop"]
+
+OnDrop = Callable[[Host, str], None]
+
+# No deadline, as a number of seconds that a timer can count.
+_NEVER = 1e7
+_JITTER = 0.1
+_FOREVER = float("inf")
+
+
+class HostPool:
+    """One host's connections: those in use, and those kept for the next call."""
+
+    __slots__ = (
+        "_base",
+        "_connecting",
+        "_connector",
+        "_host",
+        "_hub",
+        "_idle",
+        "_line",
+        "_on_drop",
+        "_open",
+        "_options",
+        "_retired",
+        "_sweep_later",
+    )
+
+    def __init__(
+        self,
+        host: Host,
+        hub: Any,
+        options: Options,
+        connector: Connector,
+        on_drop: OnDrop,
+        sweep_later: Callable[[], None],
+    ) -> None:
+        self._host = host
+        self._hub = hub
+        self._options = options
+        self._connector = connector
+        self._on_drop = on_drop
+        self._sweep_later = sweep_later
+        self._line = RequestLine(host)
+        self._base = host.url.rstrip("/")
+        self._idle: dict[Connection, None] = {}  # a set in order of release
+        self._open = self._connecting = 0
+        self._retired = False
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    @property
+    def active(self) -> int:
+        return self._open - len(self._idle) + self._connecting
+
+    def send(self, call: Call) -> Response:
+        """One call, on a connection that is there or a new one."""
+        started = now()
+        deadline = started + _NEVER if call.deadline is None else call.deadline
+        if deadline <= started:
+            raise UpstreamTimeout("no time is left for the call")
+        parts = framed(self._line.head(call), call)
+        connection = self._take(started)
+        if connection is not None:
+            try:
+                return self._exchange(connection, call, parts, started, deadline)
+            except UpstreamConnectError as error:
+                if (error.sent and not call.idempotent) or not _repeatable(call):
+                    raise
+        return self._exchange(self._connect(deadline), call, parts, started, deadline)
+
+    def sweep(self, moment: float) -> bool:
+        """Close what has been idle for too long; whether something idle is left."""
+        for connection in [found for found in self._idle if moment >= found.usable_until]:
+            connection.close("max_age" if moment >= connection.retire_at else "idle")
+        return bool(self._idle)
+
+    def close(self, cause: str) -> None:
+        self._retired = True
+        for connection in list(self._idle):
+            connection.close(cause)
+
+    def discard(self) -> None:
+        for connection in self._idle:
+            connection.discard()
+        self._idle.clear()
+
+    # Connections
+
+    def _take(self, moment: float) -> Connection | None:
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if moment >= connection.usable_until:
+                connection.close("max_age" if moment >= connection.retire_at else "idle")
+            elif connection.is_silent():
+                return connection
+        return None
+
+    def _connect(self, deadline: float) -> Connection:
+        options = self._options
+        born = now()
+        self._connecting += 1
+        try:
+            wire = self._connector.connect(self._host, min(deadline, born + (options.connect_timeout or _NEVER)))
+        finally:
+            self._connecting -= 1
+        connection = Connection(wire, self._hub, options, self._closed)
+        connection.retire_at = born + (options.max_age or _FOREVER) * uniform(1 - _JITTER, 1 + _JITTER)
+        self._open += 1
+        return connection
+
+    def _release(self, connection: Connection) -> float:
+        """Keep a connection for the next call, or close it; the time."""
+        moment = now()
+        cause = connection.verdict()
+        idle = self._options.idle or _FOREVER
+        promised = connection.inbound.keep_alive
+        if promised is not None and promised < idle:
+            idle = promised
+        if cause or connection.closed or self._retired or not self._options.reuse or not idle:
+            connection.close(cause or "not_kept_alive")
+            return moment
+        connection.usable_until = min(moment + idle, connection.retire_at)
+        self._idle[connection] = None
+        self._sweep_later()
+        return moment
+
+    def _closed(self, connection: Connection, cause: str) -> None:
+        self._open -= 1
+        self._idle.pop(connection, None)
+        self._on_drop(self._host, cause)
+
+    # Exchanges
+
+    def _exchange(
+        self, connection: Connection, call: Call, parts: tuple[bytes, bytes], started: float, deadline: float
+    ) -> Response:
+        try:
+            seconds = max(0.0, deadline - now())
+            connection.start(
+                is_head=call.method == "HEAD", max_bytes=call.max_bytes, seconds=seconds, stream=call.stream
+            )
+            connection.write(parts[0])
+            if parts[1]:
+                connection.write(parts[1])
+            elif not _repeatable(call):
+                send_pieces(connection, call.body, seconds)  # type: ignore[arg-type]
+            connection.wait()
+            if call.stream:
+                return self._streamed(connection, call, started, deadline)
+            connection.stop()
+        except BaseException:
+            connection.close("cancelled")
+            raise
+        inbound = connection.inbound
+        status, head, body, encoding = inbound.status, inbound.head, bytes(inbound.body), inbound.encoding
+        ended = self._release(connection)
+        if encoding and body:
+            decoder = Decoder(encoding, max_bytes=call.max_bytes, deadline=deadline)
+            body = b"".join(decoder.feed(body))
+            decoder.finish()
+            ended = now()
+        return Response(status, Headers(head=head), body, url=self._base + call.target, elapsed=ended - started)
+
+    def _streamed(self, connection: Connection, call: Call, started: float, deadline: float) -> StreamedResponse:
+        inbound = connection.inbound
+        decoder = None
+        if inbound.encoding and call.method != "HEAD":
+            decoder = Decoder(inbound.encoding, max_bytes=call.max_bytes, deadline=deadline)
+        body = Body(connection, decoder, self._release)
+        return StreamedResponse(
+            inbound.status,
+            Headers(head=inbound.head),
+            body,
+            body.close,
+            url=self._base + call.target,
+            elapsed=now() - started,
+        )
+
+
+def _repeatable(call: Call) -> bool:
+    return call.body is None or isinstance(call.body, bytes)

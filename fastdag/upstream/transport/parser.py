@@ -1,0 +1,256 @@
+"""The incoming side of one connection: bytes go in, notes come out. Nothing here waits, switches or does I/O.
+
+The rules (RFC 9112), and why they are kept here and not left to llhttp alone:
+
+- The end of a head is found before it is fed to the parser. So its bytes are counted before they are parsed, what
+  follows an interim head or a HEAD answer is not taken for a body, and the head is kept as it came: headers are only
+  taken apart when somebody reads one.
+- The parser's callbacks take notes. What they note is acted upon after it has returned: only then is it known whether
+  bytes lie beyond the message, and those must never reach the next call on this connection.
+- A HEAD answer ends with its head, which the parser does not know: it is thrown away after one.
+- The end of a body that is delimited by the end of the connection is ours to notice, and so is that it is one.
+- Trailers are dropped: there is no callback for headers at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from fastdag.errors import UpstreamProtocolError, UpstreamTooLarge
+from fastdag.upstream.transport.options import Options
+
+__all__ = ["Inbound"]
+
+_END = b"\r\n\r\n"
+_VERSION = b"HTTP/1."
+_INTERIM = b"1"  # the first digit of the status, after "HTTP/1.1 "
+# Framing may take up to eight bytes for one of the body: a chunk of one byte takes five.
+_FRAMING = 8
+
+
+class Inbound:
+    """The answer that is coming in on one connection.
+
+    After `feed` has returned true the answer is whole: `status`, `head`, `body` (as it came), `encoding` (of the
+    content), `keep_alive` (seconds that the upstream promised), and whether the connection is `reusable`. `extra`
+    says that bytes came which nobody asked for.
+    """
+
+    __slots__ = (
+        "_framed",
+        "_interim",
+        "_is_head",
+        "_max_bytes",
+        "_options",
+        "_parser",
+        "_partial",
+        "_size",
+        "_until_close",
+        "_wire",
+        "body",
+        "complete",
+        "encoding",
+        "extra",
+        "head",
+        "headed",
+        "keep_alive",
+        "received",
+        "reusable",
+        "status",
+    )
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._parser: Any = None
+        self._partial = bytearray()
+        self.begin(False, 0)
+
+    def begin(self, is_head: bool, max_bytes: int) -> None:
+        """Get ready for the next answer."""
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
+        self._is_head = is_head
+        self._max_bytes = max_bytes
+        self._interim = 0
+        self._size = self._wire = 0
+        self._framed = self._until_close = False
+        self.received = self.headed = self.complete = self.extra = self.reusable = False
+        self.status = 0
+        self.head = b""
+        self.body: bytes | bytearray = b""
+        self.encoding = b""
+        self.keep_alive: float | None = None
+
+    def close(self) -> None:
+        """Let go of the parser, which holds this object in a circle."""
+        self._parser = None
+
+    # What the parser calls: notes only.
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.extra = True
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        if not self.body:
+            self.body = data
+        elif isinstance(self.body, bytes):
+            self.body = bytearray(self.body) + data
+        else:
+            self.body += data
+
+    def on_message_complete(self) -> None:
+        if not self.complete:
+            self.complete = True
+            self.reusable = self._parser.should_keep_alive()
+
+    # What the connection calls.
+
+    def feed(self, data: bytes) -> bool:
+        """Take what the socket brought; true once the answer is whole. Raises what the caller is to get."""
+        self.received = True
+        while not self.headed:
+            rest = self._feed_head(data)
+            if rest is None:
+                return False
+            data = rest
+        if data:
+            self._feed_body(data)
+        if self._size > self._max_bytes:
+            raise UpstreamTooLarge(f"the body is longer than {self._max_bytes} bytes")
+        if not self.complete and not self._framed:
+            self._frame()
+        return self.complete
+
+    def finish(self) -> bool:
+        """The connection has ended cleanly; whether that was the end of the answer."""
+        self.complete = self.complete or self._until_close
+        return self.complete
+
+    def take(self) -> bytes:
+        """What has come of the body since the last time."""
+        taken, self.body = bytes(self.body), b""
+        return taken
+
+    # The head
+
+    def _feed_head(self, data: bytes) -> bytes | None:
+        """Feed a head up to its end; what comes after it, or `None` while it has not ended."""
+        partial = self._partial
+        fed = len(partial)
+        if fed:
+            partial += data
+        end = partial.find(_END, max(0, fed - 3)) if fed else data.find(_END)
+        size = end + 4 if end >= 0 else fed + len(data)
+        if size > self._options.max_header_bytes:
+            raise UpstreamTooLarge(f"the headers are longer than {self._options.max_header_bytes} bytes")
+        if end < 0:
+            if not fed:
+                partial += data
+            if not partial.startswith(_VERSION[: len(partial)]):
+                raise UpstreamProtocolError("the answer is no HTTP/1")
+            self._execute(data)
+            return None
+        head = bytes(partial[:size]) if fed else data[:size]
+        if fed:
+            partial.clear()
+        if not head.startswith(_VERSION):
+            raise UpstreamProtocolError("the answer is no HTTP/1")
+        rest = size - fed
+        if self._is_head or head[9:10] == _INTERIM:
+            self._execute(data[:rest])
+            self._end_head(head)
+            return data[rest:]
+        # A final head is fed with whatever came along with it.
+        self._wire = len(data) - rest
+        self._execute(data)
+        self._end_head(head)
+        return b""
+
+    def _end_head(self, head: bytes) -> None:
+        status = self._parser.get_status_code()
+        if head.count(b"\r\n") - 2 > self._options.max_headers:
+            raise UpstreamTooLarge(f"the answer has more than {self._options.max_headers} headers")
+        if status < 200:
+            self._interim += 1
+            if status < 100 or status == 101 or head[9:10] != _INTERIM:
+                raise UpstreamProtocolError(f"status {status}, which nobody asked for")
+            if self._interim > self._options.max_interim:
+                raise UpstreamProtocolError(f"more than {self._options.max_interim} interim answers")
+            self.complete = False
+            return
+        self.headed = True
+        self.status = status
+        self.head = head
+        self._read_head(head.lower())
+        if self._is_head:
+            self._end_without_body()
+
+    def _read_head(self, head: bytes) -> None:
+        """What the transport itself has to know; `head` is in lower case."""
+        if b"-encoding:" in head:
+            coding = _value(head, b"\r\ntransfer-encoding:")
+            if coding not in (b"", b"chunked"):
+                raise UpstreamProtocolError("a transfer coding other than chunked")
+            self.encoding = _value(head, b"\r\ncontent-encoding:")
+        if b"\r\nkeep-alive:" in head:
+            self.keep_alive = _keep_alive(_value(head, b"\r\nkeep-alive:"))
+
+    def _end_without_body(self) -> None:
+        if not self.complete:
+            self.complete = True
+            self.reusable = self._parser.should_keep_alive()
+            self._parser = None
+
+    # The body
+
+    def _feed_body(self, data: bytes) -> None:
+        if self._parser is None:  # after the head of a HEAD answer
+            self.extra = True
+            return
+        self._wire += len(data)
+        self._execute(data)
+        if self._wire > _FRAMING * self._size + self._options.max_header_bytes and not self.complete:
+            raise UpstreamTooLarge("more framing and trailers than the body accounts for")
+
+    def _frame(self) -> None:
+        """How the body will end, asked once for an answer that did not come in one piece."""
+        self._framed = True
+        head = self.head.lower()
+        length = _value(head, b"\r\ncontent-length:")
+        if int(length or 0) > self._max_bytes:
+            raise UpstreamTooLarge(f"the body is longer than {self._max_bytes} bytes")
+        self._until_close = not length and b"\r\ntransfer-encoding:" not in head
+
+    def _execute(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            if not self.complete:
+                raise UpstreamProtocolError(f"the answer is no HTTP: {error}") from error
+            self.extra = True  # whatever it is, it lies beyond the answer
+
+
+def _value(head: bytes, name: bytes) -> bytes:
+    """A header's values, as a list where there are several, or nothing."""
+    values = []
+    at = head.find(name)
+    while at >= 0:
+        end = head.index(b"\r\n", at + 2)
+        values.append(head[at + len(name) : end].strip())
+        at = head.find(name, end)
+    return b", ".join(values)
+
+
+def _keep_alive(value: bytes) -> float | None:
+    """Seconds that a connection may be idle by `Keep-Alive: timeout=5, max=100`: one less than was promised, for the
+    way there; half of it where that is more."""
+    for part in value.split(b","):
+        name, _, seconds = part.partition(b"=")
+        seconds = seconds.strip(b' "')
+        if name.strip() == b"timeout" and seconds.isdigit():
+            return max(int(seconds[:9]) - 1, int(seconds[:9]) / 2)
+    return None
