@@ -24,7 +24,7 @@ wheel: $(VENV)/with-test
 	$(BIN)/python -m build
 
 $(BENCHES): bench-%: $(VENV)/with-bench
-	$(BIN)/python -m benchmarks.$*
+	$(BIN)/python -m benchmarks.$* $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist build

@@ -201,6 +201,8 @@ class Children:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for child in self._started:
+            child.process.terminate()  # all at once, for some take seconds to go
         while self._started:
             self._started.pop().end()
 
@@ -406,6 +408,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def print_bars(bars: Sequence[Bar]) -> bool:
-    """The bars as a table; whether all are met."""
-    print_table(["", "measured", "bar", ""], [bar.cells() for bar in bars])
+    """The bars as a table, if there are any; whether all are met."""
+    if bars:
+        print_table(["", "measured", "bar", ""], [bar.cells() for bar in bars])
     return all(bar.met for bar in bars)

@@ -1,7 +1,8 @@
 """Installs the contestants into benchmarks/.cache: a virtual environment and node modules.
 
-The environment gets the same versions of what this interpreter has already, gunicorn and gevent above all, so that
-contestants differ in nothing else.
+`make` installs the project's extra `bench` into the environment it makes, and then only Node's are missing. Without
+make, the environment made here leaves the caller's alone. It gets the same versions of what the caller has already,
+gunicorn and gevent above all, so that contestants differ in nothing else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -17,11 +19,6 @@ from benchmarks.common import CACHE, ROOT
 
 __all__ = ["NODE_MODULES", "PACKAGES", "install", "python_with"]
 
-# packaging is what gunicorn's gevent worker imports and does not declare.
-PYTHON = [
-    *("falcon", "gunicorn", "gunicorn_h1c", "packaging", "gevent", "requests", "geventhttpclient"),
-    *("fastapi", "uvicorn[standard]", "httpx", "aiohttp", "uvloop", "orjson", "sf-hamilton"),
-]
 # undici 8 wants a newer Node than most distributions have.
 NODE = ["fastify@5", "undici@7"]
 
@@ -37,8 +34,10 @@ def install() -> None:
     constraints = CACHE / "constraints.txt"
     frozen = subprocess.run([sys.executable, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
     constraints.write_text("".join(line for line in frozen.splitlines(keepends=True) if "==" in line))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["bench"]]
     subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    subprocess.run([VENV / "bin" / "pip", "install", "-q", "-c", constraints, *PYTHON], check=True)
+    subprocess.run([VENV / "bin" / "pip", "install", "-q", "-c", constraints, *wanted], check=True)
     if npm := shutil.which("npm"):
         subprocess.run([npm, "install", "--prefix", CACHE, "--no-audit", "--no-fund", "--no-save", *NODE], check=True)
     else:

@@ -195,7 +195,7 @@ def workers(bench: Bench) -> list[Bar]:
         return []
     rates: dict[int, float] = {}
     others = 0.0  # what upstream and load use while the service uses 1
-    name = ""
+    name, errors = "", 0
     for number, cores in ((1, (bench.cores.subject,)), (count, bench.cores.all)):
         found = bench.first(core=cores, workers=number)
         if found is None:
@@ -205,13 +205,17 @@ def workers(bench: Bench) -> list[Bar]:
         load = partial(wrk, url, core=asking, connections=CONNECTIONS * number)
         load(seconds=1)
         start = child.cpu(), bench.asked.cpu() + _ended_children()
-        rates[number] = median(load(seconds=bench.seconds).rps for _ in range(bench.rounds))
+        measured = [load(seconds=bench.seconds) for _ in range(bench.rounds)]
+        rates[number] = median(each.rps for each in measured)
+        errors += sum(each.errors for each in measured)
         if number == 1:
             others = (bench.asked.cpu() + _ended_children() - start[1]) / (child.cpu() - start[0])
         bench.end({name: (child, url)})
     possible = min(count, len(bench.cores.all) / (1 + others))
-    print(f"{name}: {rates[1]:.0f} requests/s with 1 worker on 1 core, {rates[count]:.0f} with {count} on {count}.")
-    print(f"Upstream and load need {others:.2f} cores per core of the service, so {possible:.2f} × are possible.\n")
+    print(f"{name}, with 1 worker on 1 core: {rates[1]:.0f} requests/s; with {count} on {count}: {rates[count]:.0f}.")
+    print(
+        f"{errors} errors. For each of its cores, upstream and load need {others:.2f}: {possible:.2f} × is possible.\n"
+    )
     # 3.2 times on four free cores is 80 % of what is possible there.
     return [at_least(f"{count} workers beside 1", rates[count] / rates[1], 0.8 * possible)]
 
