@@ -22,8 +22,10 @@ recommendations = Upstream("recommendations", settings.recommendations_url, time
 # seen: a POST whose connection failed before it was sent.
 orders = Upstream("orders", settings.orders_url, timeout=3.0, attempt_timeout=3.0, retry=Retry(attempts=2))
 
+ALL = (catalogue, prices, stock, sellers, reviews, recommendations, orders)
+
 
 def close():
     """Gives back the connections; the app calls it when its process ends."""
-    for upstream in (catalogue, prices, stock, sellers, reviews, recommendations, orders):
+    for upstream in ALL:
         upstream.close()

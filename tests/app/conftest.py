@@ -12,6 +12,7 @@ import requests
 import webtest
 
 from app.services import NAMES
+from fastdag import App
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,17 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def shop(services: dict[str, str]) -> webtest.TestApp:
+def started(services: dict[str, str]) -> Iterator[App]:
     """The shop in this process; imported only now, because it reads the environment when it is imported."""
-    return webtest.TestApp(import_module("app.main").app)
+    app = import_module("app.main").app
+    app.start()
+    yield app
+    app.stop()
+
+
+@pytest.fixture
+def shop(started: App) -> webtest.TestApp:
+    """The shop, with breakers that have forgotten what the tests before have done to its services."""
+    for upstream in import_module("app.upstreams").ALL:
+        upstream.stack.circuits.reset()
+    return webtest.TestApp(started)
