@@ -60,25 +60,24 @@ class Slots:
             self.waiting.pop(waiter, None)
 
     def call_next(self) -> None:
-        """A slot is free: have the first who waits woken, in the loop it belongs to."""
-        for hub, limit in self.waiting.values():
-            if self.in_flight < limit:
-                hub.loop.run_callback_threadsafe(self._grant, hub)
-            return
+        """Somebody waits and a slot may be free: have the first woken, in the loop it belongs to."""
+        hub, limit = next(iter(self.waiting.values()))
+        if self.in_flight < limit:
+            hub.loop.run_callback_threadsafe(self._grant, hub)
 
     def _grant(self, mine: Any) -> None:
-        """In the hub. The slot is taken before the waiter is switched to, so that nobody comes in between."""
-        while self.waiting:
+        """In the hub. The slot is taken before the waiter is switched to, so that nobody comes in between.
+
+        Whoever waits is there to be woken: one that is killed, or late, is switched to and leaves at once.
+        """
+        if self.waiting:
             waiter, (hub, limit) = next(iter(self.waiting.items()))
-            if self.in_flight >= limit:
-                return
-            if hub is not mine:
-                self.call_next()
-                return
-            del self.waiting[waiter]
-            self.in_flight += 1
-            if not waiter.wake(True):  # it has just left
-                self.in_flight -= 1
+            if hub is mine and self.in_flight < limit:
+                del self.waiting[waiter]
+                self.in_flight += 1
+                waiter.wake(True)
+        if self.waiting:  # another slot may be free, or the first may belong to another loop
+            self.call_next()
 
     def describe(self) -> dict[str, Any]:
         return {"in_flight": self.in_flight, "waiting": len(self.waiting), "rejected": self.rejected}

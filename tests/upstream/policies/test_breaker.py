@@ -12,6 +12,7 @@ from fastdag.errors import (
     UpstreamTimeout,
     UpstreamTooLarge,
 )
+from fastdag.events import Instruments
 from fastdag.upstream.policies.attempt import Attempt
 from fastdag.upstream.policies.balance import Balance
 from fastdag.upstream.policies.breaker import TRANSITIONS, Breaker
@@ -243,6 +244,27 @@ def test_a_call_from_before_the_opening_changes_nothing_afterwards():
     assert circuit(b).describe() == late[0]
 
 
+def test_an_answer_from_before_the_opening_changes_nothing_either():
+    b = bench(REFUSED)
+
+    def slow(call):
+        fail(b, 5)
+        return answer()
+
+    b.transport.steps = [slow, REFUSED]
+    b.send()
+    assert circuit(b).state == "open"
+    assert circuit(b).describe()["calls"] == 0
+
+
+def test_successes_out_of_the_window_are_forgotten():
+    b = bench(answer())
+    b.send()
+    b.clock.now += 10
+    b.send()
+    assert circuit(b).describe()["calls"] == 1
+
+
 @pytest.mark.parametrize("end", [GreenletExit(), KeyboardInterrupt(), Timeout(1), ValueError(), UpstreamTooLarge("x")])
 def test_every_exit_of_a_probe_gives_its_permit_back(end):
     b = opened(end, answer())
@@ -289,16 +311,34 @@ def test_a_killed_probe_does_not_leave_it_stuck():
     assert circuit(b).state == "closed"
 
 
-def test_a_probe_that_was_overtaken_by_force_changes_nothing():
+@pytest.mark.parametrize("end", [answer(), answer(500), REFUSED])
+def test_a_probe_that_was_overtaken_by_force_changes_nothing(end):
     b = opened(answer())
 
     def meanwhile(call):
         b.stack.circuits.force_open()
-        return answer(500)
+        if isinstance(end, Exception):
+            raise end
+        return end
 
     b.transport.steps = [meanwhile]
-    b.send()
+    with_errors(b)
     assert circuit(b).state == "forced_open"
+    assert circuit(b).describe()["failures"] == 0
+
+
+def test_a_probe_that_is_answered_with_500_has_failed():
+    b = opened(answer(500))
+    b.send()
+    assert circuit(b).state == "open"
+
+
+def test_without_listeners_nothing_is_told():
+    b = bench(REFUSED)
+    b.site.instruments = Instruments()
+    fail(b, 5)
+    rejected(b)
+    assert b.events == []
 
 
 def test_forced_open_rejects_and_forced_closed_lets_everything_through():

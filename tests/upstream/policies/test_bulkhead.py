@@ -141,19 +141,88 @@ def test_overrides_count_the_same_slots():
     gevent.joinall([first, second])
 
 
-def test_a_waiter_in_another_thread_is_woken_in_its_own_loop():
+def test_a_slot_that_is_free_under_a_larger_limit_only_is_not_for_those_under_the_smaller():
+    gates = [Gate(), Gate(), Gate()]
+    b = bench(gates[0], limit=1, wait=30)
+    b.transport.steps = gates.copy()
+    (first,) = start(b, 1)
+    (second,) = start(b, 1, options={"bulkhead": Bulkhead(limit=2)})
+    (third,) = start(b, 1)
+    gates[0].event.set()
+    first.join()
+    gevent.sleep(0)
+    assert slots(b).describe() == {"in_flight": 1, "waiting": 1, "rejected": 0}
+    gates[1].event.set()
+    gates[2].event.set()
+    gevent.joinall([second, third])
+    assert third.value.status_code == 200
+
+
+def test_slots_that_come_free_together_go_to_as_many():
+    gates = [Gate(), Gate()]
+    b = bench(gates[0], limit=2, wait=30)
+    b.transport.steps = [gates[0], gates[0], gates[1]]
+    callers = start(b, 5)
+    gates[0].event.set()
+    gevent.joinall(callers[:2])
+    gevent.sleep(0)
+    assert slots(b).describe() == {"in_flight": 2, "waiting": 1, "rejected": 0}
+    gates[1].event.set()
+    gevent.joinall(callers)
+
+
+def test_who_comes_while_others_wait_stands_behind_them():
     gate = Gate()
     b = bench(gate, limit=1, wait=30)
+    start(b, 2)
+    served = []
+    b.transport.steps = [lambda call: (served.append(call.target), answer())[1]]
+    gate.event.set()
+    newcomer = gevent.spawn(b.send, get("/new"))
+    newcomer.join()
+    assert served == ["/x", "/new"]
+
+
+def in_a_thread(b):
+    """A call from another thread, with a loop of its own."""
+
+    def call():
+        try:
+            return b.send().status_code
+        finally:
+            gevent.get_hub().destroy(destroy_loop=True)
+
+    return gevent.get_hub().threadpool.spawn(call)
+
+
+def test_waiters_of_several_threads_are_woken_in_their_own_loops():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=30)
+    b.transport.steps = [gate, answer()]
     (first,) = start(b, 1)
-    pool = gevent.get_hub().threadpool
-    b.transport.steps = [answer()]
-    other = pool.spawn(lambda: (b.send().status_code, gevent.get_hub().destroy(destroy_loop=True))[0])
+    other = in_a_thread(b)
     while not slots(b).waiting:
         gevent.sleep(0.001)
+    (last,) = start(b, 1)
     gate.event.set()
     assert other.get() == 200
-    first.join()
-    assert slots(b).in_flight == 0
+    gevent.joinall([first, last])
+    assert slots(b).describe() == {"in_flight": 0, "waiting": 0, "rejected": 0}
+
+
+def test_where_the_next_in_line_belongs_to_another_loop_that_loop_is_asked():
+    gates = [Gate(), Gate()]
+    b = bench(gates[0], limit=2, wait=30)
+    b.transport.steps = [gates[0], gates[0], gates[1], answer()]
+    holders = start(b, 2)
+    (mine,) = start(b, 1)
+    other = in_a_thread(b)
+    while len(slots(b).waiting) < 2:
+        gevent.sleep(0.001)
+    gates[0].event.set()  # two slots come free; the first waiter is ours and keeps its own
+    assert other.get() == 200
+    gates[1].event.set()
+    gevent.joinall([*holders, mine])
 
 
 @pytest.mark.parametrize("options", [{"limit": 0}, {"queue": -1}, {"wait": -1}, {"wait": None}])
