@@ -1,0 +1,34 @@
+"""What a call carries of the request that it is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fastdag.context import Context, Scope
+from fastdag.upstream.encode import encode_header
+
+__all__ = ["forwarded", "outbound"]
+
+
+def outbound(scope: Scope | None) -> Sequence[tuple[str, str]]:
+    """The headers that say who asks, of the request that the innermost run of a scope works for."""
+    while scope is not None:
+        if isinstance(scope.context, Context):
+            return scope.context.outbound
+        scope = scope.parent
+    return ()
+
+
+def forwarded(scope: Scope | None, names: Sequence[str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Headers of the request by their names, which are in lower case; those that it does not have are left out.
+
+    What the client nominates in its Connection header (RFC 9110 §7.6.1) makes no difference: the names were chosen
+    by the program, and a client must not be able to strip one of them on the way (FAULTS M06).
+    """
+    context: Any = None if scope is None else scope.context
+    headers = context.get("headers") if isinstance(context, Mapping) else getattr(context, "headers", None)
+    if isinstance(headers, Mapping):
+        for name in names:
+            if name in headers:
+                yield name, encode_header(name, headers[name])
