@@ -98,6 +98,10 @@ def waits_for(wires: Sequence[Wire]) -> list[list[int]]:
 
 def cycles(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
     """One message for each way round in a circle, as a path that starts and ends at the same node."""
+    for found in wires:  # `waits_for` leaves these out: a node that stands in does wait, for a failure
+        spare = None if found.fallback is None else wires[found.fallback]
+        if spare is not None and found.index in (*spare.parents(), *spare.after):
+            yield f"{graph_id}: cycle {found.node.id} -> {spare.node.id} -> {found.node.id}"
     parents = waits_for(wires)
     left = _stuck(parents)
     while left:

@@ -264,6 +264,7 @@ class _Binder:
                 spare_named.append((argument, Link(parent)))
             else:
                 self._unwanted(parent_id, argument, by_name)
+                spare.append(Link(parent))  # a parent all the same, as far as the other checks go
         return spare, spare_named
 
     def _refuse_second(self, argument: str, first: Link | None, parent_id: str) -> None:

@@ -1,0 +1,7 @@
+# page: two nodes have the id 'a'; give one of them another
+
+from fastdag import Graph, Node
+
+graph = Graph("page")
+graph.add_root(Node("a"))
+graph.node(id="b", after=Node("a"))(lambda context: 1)
