@@ -172,7 +172,7 @@ class Graph:
                 roots.extend(entry.roots())
             else:
                 nodes.append(entry)
-        return Declaration(self.id, nodes, roots, self._made, self.body)
+        return Declaration(self.id, nodes, roots, self._made, self.body, self.timeout)
 
     def __getitem__(self, id: str) -> Node:
         population = Population(self.declaration())

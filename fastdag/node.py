@@ -179,6 +179,10 @@ class Node:
         """The id, in the graph, of what this node's functions and templates call by a name."""
         return name
 
+    def explain(self, context: Any) -> dict[str, Any]:
+        """What this node's kind can tell about its work for a context, without doing it."""
+        return {}
+
     def problems(self) -> list[str]:
         """What is wrong with this node by itself, asked for when a graph is compiled."""
         return []

@@ -9,6 +9,8 @@ from typing import Any
 
 from fastdag import validate
 from fastdag.errors import GraphError
+from fastdag.explain import Explained, explain
+from fastdag.lint import lint
 from fastdag.node import COPIED, Node, is_node
 from fastdag.signature import REQUIRED
 from fastdag.wiring import Arguments, Declaration, Link, Population, Wire, renumber, wire
@@ -85,6 +87,16 @@ class Plan:
     body: int | None
     sinks: tuple[tuple[Step, tuple[int, ...]], ...]
 
+    timeout: float | None
+
+    def lint(self) -> list[str]:
+        """What the graph does that its author probably did not mean; one sentence each, with the fix."""
+        return list(lint(self.graph_id, self.wires, default_outputs(self.wires), self.timeout))
+
+    def explain(self, context: Any = None) -> list[Explained]:
+        """Which nodes would run for a context, in which order, with which calls and limits; no call is made."""
+        return explain(self.wires, self.timeout, context)
+
     def __len__(self) -> int:
         return len(self.steps)
 
@@ -117,7 +129,7 @@ def compile_plan(declaration: Declaration, shape: Callable[[Node], Shaper | None
     if problems:
         raise GraphError(problems)
     body = None if declaration.body is None else population.index[declaration.body]
-    return assemble(graph_id, wires, default_outputs(wires), body)
+    return assemble(graph_id, wires, default_outputs(wires), declaration.timeout, body)
 
 
 def _shape_all(graph_id: str, wires: Iterable[Wire], shape: Callable[[Node], Shaper | None]) -> Iterator[str]:
@@ -153,6 +165,7 @@ def assemble(
     graph_id: str,
     wires: Sequence[Wire],
     outputs: Mapping[int, str | None],
+    timeout: float | None,
     body: int | None = None,
     only: Container[int] | None = None,
 ) -> Plan:
@@ -195,6 +208,7 @@ def assemble(
         tuple((places[index], key) for index, key in outputs.items()),
         None if body is None else places.get(body),
         tuple((_step(found), tuple(_needed(found))) for found in after_all),
+        timeout,
     )
 
 

@@ -72,7 +72,7 @@ def select(plan: Plan, names: Iterable[str]) -> Selection:
     needed = _needed(wires, asked)
     needed |= {i for i, found in enumerate(wires) if found.node.option("sink") and needed.issuperset(found.parents())}
     return Selection(
-        assemble(plan.graph_id, wires, {index: usual.get(index) for index in asked}, only=needed),
+        assemble(plan.graph_id, wires, {index: usual.get(index) for index in asked}, plan.timeout, only=needed),
         # One that was asked for as a whole stays whole, whatever else was asked for inside it.
         {wires[index].node.id: tree(paths) for index, paths in inside.items() if all(paths)},
         {wires[index].node.id: tree(paths) for index, paths in at_root.items() if index not in inside},

@@ -71,6 +71,7 @@ class Declaration:
     roots: Sequence[str]
     made: dict[type[Node], Node]
     body: str | None = None
+    timeout: float | None = None
 
 
 class Population:
