@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from fastdag.errors import UpstreamConnectError, UpstreamRejected
+from fastdag.events import Instruments
 from fastdag.upstream.call import Host
 from fastdag.upstream.policies.balance import Balance
 from fastdag.upstream.policies.breaker import Breaker
@@ -107,8 +108,19 @@ def test_ejections_grow_and_end():
     assert place.ejections == 0
 
 
+def test_a_late_success_does_not_end_an_ejection():
+    b = bench({})
+    fleet = b.site.states["balance"]
+    place = fleet.places[0]
+    for _ in range(5):
+        fleet.failed(place, 0.01, b.clock.now)
+    fleet.worked(place, 0.01, b.clock.now)
+    assert (place.back, place.ejections) == (b.clock.now + 5, 1)
+
+
 def test_never_all_of_them():
     b = bench(lambda name: REFUSED)
+    b.site.instruments = Instruments()  # nobody listens, and all the same
     send(b, 200)
     ejected = [place for place in b.site.states["balance"].places if place.back is not None]
     assert len(ejected) == 2

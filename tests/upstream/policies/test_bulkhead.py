@@ -5,6 +5,7 @@ import gevent.event
 import pytest
 
 from fastdag.errors import UpstreamRejected, UpstreamTimeout
+from fastdag.events import Instruments
 from fastdag.upstream.policies.bulkhead import Bulkhead
 
 from .scripted import Bench, answer, get
@@ -95,6 +96,15 @@ def test_nobody_waits_past_its_deadline():
     assert not second.value.sent
     gate.event.set()
     first.join()
+
+
+def test_who_has_little_time_may_still_be_served():
+    gate = Gate()
+    b = bench(gate, limit=1, wait=60)
+    callers = start(b, 2, deadline=b.clock.now + 30)
+    gate.event.set()
+    gevent.joinall(callers)
+    assert callers[1].value.status_code == 200
 
 
 def test_a_killed_waiter_leaves_the_queue():
@@ -223,6 +233,14 @@ def test_where_the_next_in_line_belongs_to_another_loop_that_loop_is_asked():
     assert other.get() == 200
     gates[1].event.set()
     gevent.joinall([*holders, mine])
+
+
+def test_without_listeners_nothing_is_told():
+    b = Bench(bulkhead=Bulkhead(limit=1, wait=0))
+    b.site.instruments = Instruments()
+    slots(b).in_flight = 1
+    assert isinstance(end_of(b, get()), UpstreamRejected)
+    assert b.events == []
 
 
 @pytest.mark.parametrize("options", [{"limit": 0}, {"queue": -1}, {"wait": -1}, {"wait": None}])

@@ -273,6 +273,13 @@ def test_a_broken_body_is_not_stored():
     assert len(b.transport.seen) == 2
 
 
+def test_a_whole_one_is():
+    b = bench(answer(200, b"{}", Content_Type="application/problem+json"))
+    b.send()
+    b.send()
+    assert len(b.transport.seen) == 1
+
+
 def test_an_answer_that_may_not_be_stored_ends_an_older_one():
     b = expired(answer(404), stale_while_revalidate=10)
     b.send()

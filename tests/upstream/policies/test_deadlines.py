@@ -41,6 +41,7 @@ def allowed(b, **call):
         ({"timeout": 3}, {"timeout": 0.1}, 0.1),
         ({"timeout": 3}, {"timeout": 0.7, "deadline": 0.1}, 0.1),
         ({"attempt_timeout": None}, {"timeout": 0.1}, 0.1),
+        ({"attempt_timeout": None}, {"deadline": 0.1}, 0.1),
     ],
 )
 def test_the_earliest_counts(upstream, call, seconds):

@@ -6,10 +6,11 @@ import gevent
 import pytest
 
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
+from fastdag.events import Instruments
 from fastdag.upstream.call import Call
 from fastdag.upstream.policies.balance import Balance
 from fastdag.upstream.policies.breaker import Breaker
-from fastdag.upstream.policies.hedge import Hedge
+from fastdag.upstream.policies.hedge import Hedge, _Race
 from fastdag.upstream.policies.retry import Retry
 
 from .scripted import Bench, answer, get
@@ -57,6 +58,24 @@ def test_a_late_answer_is_overtaken_and_its_attempt_killed():
     assert slow.ended is gevent.GreenletExit
     assert len(b.transport.seen) == 2
     assert b.told("hedge.started") == [{"upstream": "up", "after": 0.01}]
+
+
+def test_without_listeners_nothing_is_told():
+    b = bench(Slow(30, answer()), answer(200, b"fast"))
+    b.site.instruments = Instruments()
+    assert b.send().content == b"fast"
+    assert b.events == []
+
+
+def test_attempts_that_end_while_nobody_waits_are_taken_all_the_same():
+    race = _Race(lambda call: answer())
+    race.start(get())
+    gevent.sleep(0.001)
+    race.start(get())
+    gevent.sleep(0.001)
+    assert race.next().status_code == 200
+    assert race.next(0).status_code == 200
+    assert race.pending == 0
 
 
 def test_an_answer_in_time_needs_no_hedge():
