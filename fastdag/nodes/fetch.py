@@ -24,7 +24,12 @@ from fastdag.upstream.encode import (
     token,
 )
 from fastdag.upstream.options import POLICIES, check_policies
-from fastdag.upstream.site import Policy
+from fastdag.upstream.policies.breaker import Breaker
+from fastdag.upstream.policies.bulkhead import Bulkhead
+from fastdag.upstream.policies.cache import Cache
+from fastdag.upstream.policies.coalesce import Coalesce
+from fastdag.upstream.policies.hedge import Hedge
+from fastdag.upstream.policies.retry import Retry
 
 __all__ = ["FetchNode", "FetchOptions"]
 
@@ -50,12 +55,12 @@ class FetchOptions(NodeOptions, total=False):
     type: Any
     forward_headers: Iterable[str]
     return_headers: Mapping[str, str] | None
-    retry: Policy | None
-    hedge: Policy | None
-    breaker: Policy | None
-    bulkhead: Policy | None
-    cache: Policy | None
-    coalesce: bool
+    retry: Retry | None
+    hedge: Hedge | None
+    breaker: Breaker | None
+    bulkhead: Bulkhead | None
+    cache: Cache | None
+    coalesce: Coalesce | bool | None
 
 
 class FetchNode(Node):

@@ -9,11 +9,11 @@ from fastdag.context import SCOPE, Scope
 from fastdag.deadline import check_seconds, now
 from fastdag.errors import UpstreamError, UpstreamRejected
 from fastdag.events import Instrument, Instruments
+from fastdag.upstream.behalf import forwarded, outbound
 from fastdag.upstream.call import Call, Response
 from fastdag.upstream.encode import (
     Body,
     encode_body,
-    encode_header,
     encode_headers,
     encode_target,
     header_names,
@@ -28,6 +28,12 @@ from fastdag.upstream.options import (
     check_policies,
     choose_transport,
 )
+from fastdag.upstream.policies.breaker import Breaker
+from fastdag.upstream.policies.bulkhead import Bulkhead
+from fastdag.upstream.policies.cache import Cache
+from fastdag.upstream.policies.coalesce import Coalesce
+from fastdag.upstream.policies.hedge import Hedge
+from fastdag.upstream.policies.retry import Retry
 from fastdag.upstream.site import Policy, Site
 from fastdag.upstream.stack import build
 
@@ -50,8 +56,8 @@ class Upstream:
     - `timeout`: seconds for a whole call, retries and a dripping body included; `None` leaves the run's deadline,
       which no call outlives anyway. `attempt_timeout` and `connect_timeout` bound one attempt and its connecting.
     - `retry`, `hedge`, `breaker`, `bulkhead`, `cache`, `coalesce`: policies; `None` switches one off.
-    - `headers` go with every call; of the request that is being answered, only those named in `forward_headers`.
-      `auth` gets the `Call`, once per call, and returns headers to set.
+    - `headers` go with every call; of the request that is being answered, its id, its trace, and the headers named in
+      `forward_headers`. `auth` gets the `Call`, once per call, and returns headers to set.
     - `verify`, `cert`, `max_age`, `idle`: TLS trust and the life of connections, see the transport.
     - `transport`: `None` for fastdag's own, `"requests"` or a `requests.Session`, or any `Transport`.
 
@@ -66,12 +72,12 @@ class Upstream:
         timeout: float | None = None,
         attempt_timeout: float | None = 1.0,
         connect_timeout: float | None = 0.5,
-        retry: Policy | None = UNSET,
-        hedge: Policy | None = UNSET,
-        breaker: Policy | None = UNSET,
-        bulkhead: Policy | None = UNSET,
-        cache: Policy | None = UNSET,
-        coalesce: bool = UNSET,
+        retry: Retry | None = UNSET,
+        hedge: Hedge | None = UNSET,
+        breaker: Breaker | None = UNSET,
+        bulkhead: Bulkhead | None = UNSET,
+        cache: Cache | None = UNSET,
+        coalesce: Coalesce | bool | None = UNSET,
         forward_headers: Iterable[str] = (),
         headers: Mapping[str, Any] | None = None,
         auth: Auth | None = None,
@@ -94,29 +100,27 @@ class Upstream:
         self._defaults = {"user-agent": ("User-Agent", "fastdag")}
         self._defaults.update((key.lower(), (key, value)) for key, value in encode_headers(headers))
         self._plain = list(self._defaults.values())
+        #: Who is told about this upstream's calls, attempts and connections.
+        self.instruments = Instruments()
         connecting = {"verify": verify, "cert": cert, "max_age": max_age, "idle": idle}
-        self._site = Site(
+        site = Site(
             name,
             self.hosts,
             choose_transport(
                 transport,
                 name,
+                self.hosts,
+                self.instruments,
                 check_seconds(f"{name}: connect_timeout", connect_timeout),
                 {key: value for key, value in connecting.items() if value is not UNSET},
             ),
             timeout=check_seconds(f"{name}: timeout", timeout),
             attempt_timeout=check_seconds(f"{name}: attempt_timeout", attempt_timeout),
+            instruments=self.instruments,
         )
         given = zip(POLICIES, (retry, hedge, breaker, bulkhead, cache, coalesce), strict=True)
-        self._stack = build(
-            self._site, check_policies(name, {key: value for key, value in given if value is not UNSET})
-        )
-        self._send = self._stack.send
-
-    @property
-    def instruments(self) -> Instruments:
-        """Who is told about this upstream's calls."""
-        return self._site.instruments
+        self.stack = build(site, check_policies(name, {key: value for key, value in given if value is not UNSET}))
+        self._send = self.stack.send
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name; see `fastdag.events`."""
@@ -232,16 +236,16 @@ class Upstream:
         content_type: str | None,
         forward: Sequence[str],
     ) -> list[tuple[str, str]]:
-        # Whoever is nearer to the call decides: the call, then the client's request, then the upstream's defaults.
+        defaults, ours = self._defaults, outbound(scope)
         forward = (*self._forward, *forward) if forward else self._forward
         if not given and not forward and content_type is None:
-            return self._plain.copy()
-        headers = dict(self._defaults)
+            return [*self._plain, *(header for header in ours if header[0].lower() not in defaults)]
+        # Whoever is nearer to the call decides: the call, then the client's request, then the upstream's defaults.
+        headers = {name.lower(): (name, value) for name, value in ours} | defaults
         if content_type is not None:
             headers["content-type"] = ("Content-Type", content_type)
-        if forward and scope is not None:
-            come = _request_headers(scope.context)
-            headers.update((name, encode_header(name, come[name])) for name in forward if name in come)
+        if forward:
+            headers.update(forwarded(scope, forward))
         return _merged(headers, given)
 
     def _observed(self, call: Call, scope: Scope | None) -> Response:
@@ -266,21 +270,16 @@ class Upstream:
 
     def describe(self) -> dict[str, Any]:
         """The effective stack, limits and state, as data."""
-        return self._stack.describe()
+        return self.stack.describe()
 
     def close(self) -> None:
         """Close all connections that wait to be used again."""
-        self._site.transport.close()
+        self.stack.close()
 
     def __repr__(self) -> str:
-        return f"<Upstream {self.name} {' '.join(host.url for host in self.hosts)}>"
+        return f"<Upstream {self.name} {' '.join(host.url for host in self.hosts)} [{self.stack.glance()}]>"
 
 
 def _merged(headers: dict[str, tuple[str, str]], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     headers.update((name.lower(), (name, value)) for name, value in more)
     return list(headers.values())
-
-
-def _request_headers(context: Any) -> Mapping[str, Any]:
-    found = context.get("headers") if isinstance(context, Mapping) else getattr(context, "headers", None)
-    return found if isinstance(found, Mapping) else {}

@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from fastdag.upstream.call import Host, Transport
+from fastdag.events import Instruments
+from fastdag.upstream.call import Transport
+from fastdag.upstream.host import Host
+from fastdag.upstream.policies.breaker import Breaker
+from fastdag.upstream.policies.bulkhead import Bulkhead
+from fastdag.upstream.policies.cache import Cache
+from fastdag.upstream.policies.coalesce import Coalesce
+from fastdag.upstream.policies.hedge import Hedge
+from fastdag.upstream.policies.retry import Retry
 from fastdag.upstream.site import Policy
+from fastdag.upstream.transport.native import NativeTransport
 from fastdag.upstream.transport.requests import RequestsTransport
 
 __all__ = ["POLICIES", "UNSET", "CallOptions", "check_bytes", "check_hosts", "check_policies", "choose_transport"]
 
 #: The policies that an upstream declares and a call overrides.
-POLICIES = ("retry", "hedge", "breaker", "bulkhead", "cache", "coalesce")
+POLICIES: Mapping[str, type[Policy]] = {
+    "retry": Retry,
+    "hedge": Hedge,
+    "breaker": Breaker,
+    "bulkhead": Bulkhead,
+    "cache": Cache,
+    "coalesce": Coalesce,
+}
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda _: "UNSET"})()
 
@@ -29,12 +45,12 @@ class CallOptions(TypedDict, total=False):
     idempotent: bool | None
     max_response_bytes: int | None
     forward_headers: Iterable[str]
-    retry: Policy | None
-    hedge: Policy | None
-    breaker: Policy | None
-    bulkhead: Policy | None
-    cache: Policy | None
-    coalesce: bool
+    retry: Retry | None
+    hedge: Hedge | None
+    breaker: Breaker | None
+    bulkhead: Bulkhead | None
+    cache: Cache | None
+    coalesce: Coalesce | bool | None
 
 
 def check_hosts(name: str, base_url: str | Sequence[str]) -> tuple[Host, ...]:
@@ -42,9 +58,12 @@ def check_hosts(name: str, base_url: str | Sequence[str]) -> tuple[Host, ...]:
     if not isinstance(urls, (list, tuple)) or not urls or not all(isinstance(url, str) for url in urls):
         raise TypeError(f"{name}: base_url is a URL like 'http://{name}:8080', or a list of them; not {base_url!r}")
     try:
-        return tuple(Host.parse(url) for url in urls)
+        hosts = tuple(Host.parse(url) for url in urls)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    if len(set(urls)) < len(urls):
+        raise ValueError(f"{name}: base_url names the same place twice: {', '.join(urls)}")
+    return hosts
 
 
 def check_bytes(name: str, value: Any) -> int:
@@ -54,23 +73,50 @@ def check_bytes(name: str, value: Any) -> int:
 
 
 def check_policies(name: str, given: Mapping[str, Any]) -> dict[str, Policy | None]:
-    for key, value in given.items():
-        if key not in POLICIES:
-            raise TypeError(f"{name}: no option is called {key!r}; the policies are {', '.join(POLICIES)}")
-        if value is not None and not hasattr(value, "bind"):
-            raise TypeError(f"{name}: {key} takes {key.capitalize()}(...) or None, not {value!r}")
-    return dict(given)
+    """Policies by name, as somebody gave them; `True` and `False` do where a policy has no options."""
+    return {key: _check_policy(name, key, value) for key, value in given.items()}
+
+
+def _check_policy(name: str, key: str, value: Any) -> Policy | None:
+    kind = POLICIES.get(key)
+    if kind is None:
+        raise TypeError(f"{name}: no option is called {key!r}; the policies are {', '.join(POLICIES)}")
+    if kind is Coalesce and isinstance(value, bool):
+        return Coalesce() if value else None
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name}: {key} takes {kind.__name__}(...) or None, not {value!r:.80}")
+    found: Policy | None = value
+    return found
 
 
 def choose_transport(
-    choice: Any, name: str, connect_timeout: float | None, connecting: Mapping[str, Any]
+    choice: Any,
+    name: str,
+    hosts: Sequence[Host],
+    instruments: Instruments,
+    connect_timeout: float | None,
+    connecting: Mapping[str, Any],
 ) -> Transport:
-    if choice is None or choice == "requests" or RequestsTransport.is_session(choice):
-        session = None if isinstance(choice, str) else choice
-        return RequestsTransport(session, connect_timeout=connect_timeout, **connecting)
-    if callable(getattr(choice, "send", None)) and callable(getattr(choice, "close", None)):
-        if connecting:
-            raise TypeError(f"{name}: {', '.join(connecting)} would not reach a transport that is made already")
+    """The transport that was asked for, told what was said about connecting."""
+    if choice is None:
+        return NativeTransport(instruments=instruments, connect_timeout=connect_timeout, **connecting)
+    if choice == "requests" or RequestsTransport.is_session(choice):
+        if any(host.scheme == "unix" for host in hosts):
+            raise ValueError(f"{name}: requests reaches hosts by http:// and https:// only")
+        if choice == "requests":
+            _refuse(name, "transport='requests'", connecting, "idle", "max_age")
+            return RequestsTransport(connect_timeout=connect_timeout, **connecting)
+        _refuse(name, "transport=requests.Session()", connecting, *connecting)
+        return RequestsTransport(choice, connect_timeout=connect_timeout)
+    sends = callable(getattr(choice, "send", None)) and callable(getattr(choice, "close", None))
+    if sends and not isinstance(choice, type):
+        _refuse(name, "a transport that is made already", connecting, *connecting)
         found: Transport = choice
         return found
-    raise TypeError(f"{name}: transport is None, 'requests', a requests.Session or a Transport, not {choice!r}")
+    raise TypeError(f"{name}: transport is None, 'requests', a requests.Session or a Transport, not {choice!r:.80}")
+
+
+def _refuse(name: str, what: str, given: Mapping[str, Any], *options: str) -> None:
+    found = sorted(set(given) & set(options))
+    if found:
+        raise TypeError(f"{name}: {what} takes no {', '.join(f'{option}=' for option in found)}")

@@ -10,6 +10,8 @@ from fastdag.deadline import after, now
 from fastdag.errors import InvalidValue, UpstreamConnectError, UpstreamRejected, UpstreamStatusError
 from fastdag.upstream.call import Headers, Response
 from fastdag.upstream.client import Upstream
+from fastdag.upstream.policies.breaker import Breaker
+from fastdag.upstream.policies.retry import Retry
 
 
 class Fake:
@@ -24,7 +26,7 @@ class Fake:
         self.seen.append(call.again())
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return self.answer() if callable(self.answer) else self.answer
 
     def close(self):
         self.closed = True
@@ -126,6 +128,22 @@ def test_context_without_headers_forwards_none(context):
     with run(Scope(context)):
         catalog.get("/x")
     assert "x-a" not in sent_headers(fake)
+
+
+def test_every_call_says_for_whom_it_is_also_from_a_run_inside_a_run():
+    # FAULTS X05
+    context = Context(outbound=(("X-Request-Id", "r1"), ("traceparent", "t1")))
+    catalog, fake = upstream()
+    named, seen_by_named = upstream(headers={"x-request-id": "mine"})
+    with run(Scope({"any": "context"}, parent=Scope(context))):
+        catalog.get("/x")
+        catalog.get("/x", headers={"Traceparent": "own", "X-A": "1"})
+        named.get("/x")
+        named.post("/x", json={})
+    assert fake.seen[0].headers[1:3] == [("X-Request-Id", "r1"), ("traceparent", "t1")]
+    assert (sent_headers(fake)["x-request-id"], sent_headers(fake)["traceparent"]) == ("r1", "own")
+    for call in seen_by_named.seen:
+        assert [value for name, value in call.headers if name.lower() == "x-request-id"] == ["mine"]
 
 
 def test_auth_sees_the_call_and_its_headers_win():
@@ -250,9 +268,37 @@ def test_closing_closes_the_transport():
     assert fake.closed
 
 
-def test_repr_shows_name_and_places():
-    catalog, _ = upstream(base_url=["http://a:1", "http://b:2"])
-    assert repr(catalog).startswith("<Upstream catalog http://a:1 http://b:2")
+def test_repr_shows_name_places_and_state():
+    seen = []
+
+    def look():
+        seen.append(repr(catalog))
+        return Response(200, Headers(), b"")
+
+    catalog, _ = upstream(look, base_url=["http://a:1", "http://b:2"])
+    catalog.get("/x")
+    urls = "<Upstream catalog http://a:1 http://b:2 "
+    assert seen == [urls + "[1 in flight, 0 waiting, breaker closed/closed]>"]
+    assert repr(catalog) == urls + "[0 in flight, 0 waiting, breaker closed/closed]>"
+    assert repr(upstream(bulkhead=None, breaker=None)[0]).endswith("[no bulkhead, breaker off]>")
+
+
+def test_describes_the_stack_that_was_declared():
+    catalog, _ = upstream(retry=None, coalesce=True, breaker=Breaker(calls=7), timeout=0.8)
+    found = catalog.describe()
+    layers = {layer["name"]: layer["options"] for layer in found["layers"]}
+    assert (found["name"], found["timeout"], found["hosts"]) == ("catalog", 0.8, ["http://catalog:8080"])
+    assert list(layers) == ["coalesce", "timeout", "balance", "breaker", "bulkhead", "attempt"]
+    assert layers["breaker"]["calls"] == 7
+
+
+def test_policies_of_one_call_hold_for_that_call():
+    catalog, fake = upstream(UpstreamConnectError("refused"), breaker=None)
+    for policies, attempts in (({}, 2), ({"retry": None}, 1), ({"retry": Retry(attempts=3, backoff=0)}, 3)):
+        fake.seen.clear()
+        with pytest.raises(UpstreamConnectError):
+            catalog.get("/x", **policies)
+        assert len(fake.seen) == attempts
 
 
 @pytest.mark.parametrize(
@@ -269,6 +315,7 @@ def test_repr_shows_name_and_places():
         ({"base_url": "http://a/b c"}, ValueError, "is no base URL"),
         ({"base_url": "unix://catalog.sock"}, ValueError, "is no base URL"),
         ({"base_url": "http://user:secret@catalog"}, ValueError, "holds no credentials"),
+        ({"base_url": ["http://a", "http://a"]}, ValueError, "base_url names the same place twice"),
         ({"base_url": []}, TypeError, "base_url is a URL like 'http://catalog:8080', or a list of them"),
         ({"base_url": None}, TypeError, "base_url is a URL like"),
         ({"timeout": "1"}, TypeError, "catalog: timeout takes seconds as a number"),
@@ -298,9 +345,10 @@ def test_upstream_needs_a_name(name):
         Upstream(name, "http://a", transport=Fake())
 
 
-def test_transport_that_is_none_is_refused():
+@pytest.mark.parametrize("choice", ["httpx", Fake, 7, object()])
+def test_transport_that_is_none_is_refused(choice):
     with pytest.raises(TypeError, match=r"transport is None, 'requests', a requests.Session or a Transport"):
-        Upstream("a", "http://a", transport="httpx")
+        Upstream("a", "http://a", transport=choice)
 
 
 @pytest.mark.parametrize(

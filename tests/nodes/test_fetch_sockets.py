@@ -1,0 +1,76 @@
+"""Fetch nodes against real sockets, with either transport: calls overlap, and end with their run."""
+
+import time
+
+import pytest
+
+from fastdag.errors import NodeError
+from fastdag.graph import Graph
+from fastdag.upstream.client import Upstream
+from tests.upstream.scripted import Scripted
+
+READ, STALL = Scripted.READ, Scripted.STALL
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"a": 1}'
+
+
+@pytest.fixture(params=[None, "requests"], ids=["native", "requests"])
+def upstream(request):
+    made = []
+
+    def make(*scripts, **options):
+        server = Scripted(*scripts)
+        made.append((server, Upstream("up", server.url, transport=request.param, retry=None, **options)))
+        return made[-1]
+
+    yield make
+    for server, up in made:
+        up.close()
+        server.stop()
+
+
+def test_calls_that_need_not_wait_for_each_other_overlap(upstream):
+    _, up = upstream([READ, 0.1, OK])
+    graph = Graph("page")
+    for name in "abcdefgh":
+        graph.fetch(name, up, f"/{name}", output=name)
+    start = time.monotonic()
+    assert graph.run({}).merged == {name: {"a": 1} for name in "abcdefgh"}
+    assert time.monotonic() - start < 0.4
+
+
+def test_call_of_a_failed_run_is_broken_off(upstream):
+    # FAULTS U58
+    server, up = upstream([READ, STALL])
+    graph = Graph("page")
+    graph.fetch("slow", up, "/slow")
+
+    @graph.node
+    def broken(context):
+        while not server.requests:
+            time.sleep(0.005)
+        raise ValueError
+
+    with pytest.raises(NodeError, match="broken"):
+        graph.run({})
+    assert server.settled()
+
+
+def test_deadline_of_the_run_ends_its_calls(upstream):
+    server, up = upstream([READ, STALL], attempt_timeout=None)
+    graph = Graph("page", timeout=0.1)
+    graph.fetch("slow", up, "/slow")
+    start = time.monotonic()
+    with pytest.raises(NodeError) as caught:
+        graph.run({})
+    assert caught.value.reason == "timeout"
+    assert time.monotonic() - start < 0.3
+    assert server.settled()
+
+
+def test_optional_call_over_its_own_time_is_a_timeout(upstream):
+    server, up = upstream([READ, STALL])
+    graph = Graph("page")
+    graph.fetch("slow", up, "/slow", timeout=0.1, optional=True)
+    result = graph.run({})
+    assert result.outcomes["slow"].reason == "timeout"
+    assert server.settled()
