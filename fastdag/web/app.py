@@ -16,6 +16,7 @@ from fastdag.web import problem
 from fastdag.web.guard import SHED, Guard
 from fastdag.web.health import HEALTH_PATHS, Live, Ready
 from fastdag.web.lifecycle import Hook, Lifecycle
+from fastdag.web.ops import Description, Reference
 from fastdag.web.request import request_id
 from fastdag.web.resource import GraphResource, RouteOptions, Site
 from fastdag.web.trust import Trust
@@ -36,6 +37,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     - `trusted`: addresses and networks of peers whose `X-Forwarded-For` and deadline header are believed.
     - `deadline_header`: the header in which a trusted peer says how many seconds are left.
     - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
+    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes.
+    - `title`, `version`: of the API, for its description.
     - `on_start`, `on_stop`: functions without arguments, called once per process; see `start`.
     - everything else goes to `falcon.App`, such as `middleware=` and `cors_enable=`.
     """
@@ -48,7 +51,9 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         trusted: Iterable[str] = (),
         deadline_header: str = "Fastdag-Deadline",
         expose_errors: bool = False,
-        ops: bool | str | None = None,
+        ops: bool | str = False,
+        title: str = "API",
+        version: str = "1",
         on_start: Hook | Iterable[Hook] | None = None,
         on_stop: Hook | Iterable[Hook] | None = None,
         middleware: Any = (),
@@ -76,6 +81,10 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         self.add_error_handler(Exception, self._bug)
         self.add_route(HEALTH_PATHS[0], Live())
         self.add_route(HEALTH_PATHS[1], Ready(self._lifecycle))
+        self._description = Description(self.graph_routes, title=title, version=version)
+        if ops is True:
+            self.add_route("/openapi.json", self._description)
+            self.add_route("/_fastdag/docs", Reference(self._description))
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI, PEP 3333), in contextvars of its own."""
@@ -112,6 +121,10 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         bound = {**bound, **dict.fromkeys(resource.methods, resource)}
         self.add_route(path, _Methods(bound))
         self.graph_routes[path] = bound
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of the routes that are graphs."""
+        return self._description.document()
 
     def start(self) -> None:
         """Run the start hooks, once per process: call it in the worker (gunicorn's `post_worker_init`).
