@@ -190,7 +190,7 @@ def memory(rounds: int) -> list[Bar]:
 
 
 def _in_flight(name: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.contestants.inflight", name, str(IN_FLIGHT)]
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", inflight.__name__, name, str(IN_FLIGHT)]
     return float(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=120).stdout)
 
 
