@@ -193,7 +193,7 @@ class Response:
                     charset = value.strip("\"' ")
             try:
                 self._text = self.content.decode(charset)
-            except (UnicodeDecodeError, LookupError) as error:
+            except (ValueError, LookupError) as error:  # bad bytes, or a charset that is none
                 raise UpstreamDecodeError(f"the body is no {charset} text: {error}") from error
         return self._text
 

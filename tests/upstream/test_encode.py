@@ -54,7 +54,7 @@ def test_segment_stays_one_segment(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["", ".", "..", "\0", "a\r\nX: 1", "\x7f", "\ud800", None, [], {}, float("nan"), b"\xff"]
+    "value", ["", ".", "..", "\0", "a\r\nX: 1", "\x7f", "\ud800", None, [], {}, object(), float("nan"), b"\xff"]
 )
 def test_segment_that_cannot_be_one_is_refused(value):
     with pytest.raises(InvalidValue):

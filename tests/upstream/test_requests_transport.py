@@ -149,14 +149,37 @@ def test_refused_connection_was_never_sent(scripted, transport):
     assert (caught.value.sent, caught.value.received) == (False, False)
 
 
-def test_connecting_is_bounded_by_itself(monkeypatch):
-    # RFC 5737's test network is not there; where it is refused at once, that is no time-out but no answer either.
-    transport = RequestsTransport(connect_timeout=0.1)
-    start = time.monotonic()
-    with pytest.raises((UpstreamTimeout, UpstreamConnectError)) as caught:
-        transport.send(Call("GET", "/", [], host=Host.parse("http://192.0.2.1"), deadline=after(5)))
-    assert not caught.value.sent
-    assert time.monotonic() - start < 1
+@pytest.mark.parametrize(
+    ("raised", "kind", "sent"),
+    [
+        (requests.ConnectTimeout(), UpstreamTimeout, False),
+        (requests.ReadTimeout(), UpstreamTimeout, True),
+        (requests.exceptions.SSLError("certificate verify failed"), UpstreamConnectError, False),
+        (requests.exceptions.ProxyError(), UpstreamConnectError, False),
+        (requests.exceptions.InvalidProxyURL(), UpstreamConnectError, False),
+    ],
+)
+def test_exceptions_of_requests_become_ours(scripted, raised, kind, sent):
+    given = []
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def send(self, *_args, timeout, **_more):
+            given.append(timeout)
+            raise raised
+
+    session = requests.Session()
+    session.mount("http://", Adapter())
+    with pytest.raises(kind) as caught:
+        RequestsTransport(session, connect_timeout=0.1).send(call(scripted([FIN])))
+    assert (caught.value.sent, caught.value.__cause__) == (sent, raised)
+    connect, read = given[0]
+    assert connect == 0.1
+    assert 1.5 < read <= 2
+
+
+def test_host_that_is_no_address_is_refused(transport):
+    with pytest.raises(UpstreamConnectError, match="by http:// and https:// only"):
+        transport.send(Call("GET", "/", [], host=Host.parse("unix:///run/a.sock")))
 
 
 def test_no_time_left_is_no_call(scripted, transport):
