@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import falcon
@@ -68,17 +68,22 @@ def is_json(content_type: str | None) -> bool:
     return essence == "application/json" or (essence.startswith("application/") and essence.endswith("+json"))
 
 
-def decode_json(body: bytes) -> Any:
-    """The body as JSON: strict UTF-8, no NaN, 200 levels deep at most; of repeated keys the last counts."""
+def decode_json(body: bytes, decode: Callable[[bytes], Any] = msgspec.json.decode) -> Any:
+    """The body as JSON: strict UTF-8, no NaN, 200 levels deep at most; of repeated keys the last counts.
+
+    `decode` may be a decoder to a type; its `msgspec.ValidationError` is let through.
+    """
     try:
-        value = msgspec.json.decode(body)
+        value = decode(body)
+        # So many levels need so many brackets, and counting those costs next to nothing.
+        if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _deeper_than(msgspec.json.decode(body), _MAX_DEPTH):
+            raise _too_deep()
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
+        if isinstance(error, msgspec.ValidationError) and decode is not msgspec.json.decode:
+            raise
         raise Problem(400, detail=f"The body is not JSON: {error}") from error
-    # So many levels need so many brackets, and counting those costs next to nothing.
-    if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _deeper_than(value, _MAX_DEPTH):
-        raise _too_deep()
     return value
 
 

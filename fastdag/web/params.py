@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -27,7 +27,7 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 class Input:
     """The declared input of a route: `query`, a Struct or dataclass; `body`, any type that msgspec can convert to."""
 
-    __slots__ = ("_lists", "body", "query")
+    __slots__ = ("_decode", "_lists", "body", "query")
 
     def __init__(self, query: Any = None, body: Any = None) -> None:
         if query is not None and fields_of(query) is None:
@@ -36,6 +36,7 @@ class Input:
             msgspec.json.schema(kind)  # refuses what cannot be converted or documented
         self.query = query
         self.body = body
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any if body is None else body).decode
         self._lists = frozenset(name for name, kind, _ in fields_of(query) or () if _is_list(kind))
 
     def read_query(self, params: Mapping[str, Any]) -> Any:
@@ -44,7 +45,10 @@ class Input:
             name: [value] if name in self._lists and not isinstance(value, list) else value
             for name, value in params.items()
         }
-        return _convert(values, self.query, "query", strict=False)
+        try:
+            return _from_text(values, self.query)
+        except msgspec.ValidationError as error:
+            raise _refused("query", values, self.query, _from_text) from error
 
     def read_body(self, req: falcon.Request, content: bytes) -> Any:
         """The body as what was declared: 415 if it is something else than JSON, 422 if it is other JSON."""
@@ -52,21 +56,44 @@ class Input:
             raise Problem(400, detail="The request needs a JSON body.")
         if not bodies.is_json(req.content_type):
             raise Problem(415, detail="The body has to be application/json.", headers={"Accept": "application/json"})
-        return _convert(bodies.decode_json(content), self.body, "body", strict=True)
+        try:
+            return bodies.decode_json(content, self._decode)
+        except msgspec.ValidationError:
+            value = _integral(bodies.decode_json(content))
+        try:
+            return _from_json(value, self.body)
+        except msgspec.ValidationError as error:
+            raise _refused("body", value, self.body, _from_json) from error
 
 
-def _convert(value: Any, kind: Any, where: str, *, strict: bool) -> Any:
-    try:
-        return msgspec.convert(value, kind, strict=strict, str_keys=True)
-    except msgspec.ValidationError as error:
-        errors = [
-            {"in": where, "pointer": pointer, "detail": detail}
-            for pointer, detail in _mistakes(value, kind, "", strict=strict)
-        ]
-        raise Problem(422, detail=f"The {where} is not what it should be.", errors=errors) from error
+Convert = Callable[[Any, Any], Any]
 
 
-def _mistakes(value: Any, kind: Any, pointer: str, *, strict: bool) -> list[tuple[str, str]]:
+def _from_text(value: Any, kind: Any) -> Any:
+    return msgspec.convert(value, kind, strict=False)
+
+
+def _from_json(value: Any, kind: Any) -> Any:
+    return msgspec.convert(value, kind, str_keys=True)
+
+
+def _integral(value: Any) -> Any:
+    """A value without floats that are whole: to JSON Schema 5.0 is an integer, to msgspec it is none."""
+    if isinstance(value, dict):
+        return {key: _integral(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_integral(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _refused(where: str, value: Any, kind: Any, convert: Convert) -> Problem:
+    errors = [
+        {"in": where, "pointer": pointer, "detail": detail} for pointer, detail in _mistakes(value, kind, "", convert)
+    ]
+    return Problem(422, detail=f"The {where} is not what it should be.", errors=errors)
+
+
+def _mistakes(value: Any, kind: Any, pointer: str, convert: Convert) -> list[tuple[str, str]]:
     """All that is wrong with a value: where (RFC 6901), and what."""
     found: list[tuple[str, str]] = []
     for step, part, part_type in _parts(value, _bare(kind)):
@@ -74,10 +101,10 @@ def _mistakes(value: Any, kind: Any, pointer: str, *, strict: bool) -> list[tupl
         if part is _MISSING:
             found.append((below, "is required"))
         else:
-            found += _mistakes(part, part_type, below, strict=strict)
+            found += _mistakes(part, part_type, below, convert)
     if not found:
         try:
-            msgspec.convert(value, kind, strict=strict, str_keys=True)
+            convert(value, kind)
         except msgspec.ValidationError as error:
             text = str(error)
             found.append((pointer + _pointer(text), _AT.sub("", text)))

@@ -121,6 +121,24 @@ def test_a_body_of_another_shape_is_refused(document: Any, mistake: tuple[str, s
     assert mistakes(order(document, status=422)) == [mistake]
 
 
+def test_to_json_five_point_zero_is_an_integer() -> None:
+    order({"orderLines": [{"product_id": 5.0}]})
+    assert received[0][1].order_lines == [Line(5)]
+    received.clear()
+
+    assert mistakes(order({"orderLines": [{"product_id": 5.0}, {"product_id": 5.5}]}, status=422)) == [
+        ("body", "/orderLines/1/product_id", "Expected `int`, got `float`")
+    ]
+
+
+def test_a_declared_body_is_bounded_in_depth_too() -> None:
+    app = client(graph_of(look), methods=("POST",), body=Any)
+    deep = b"[" * 201 + b"]" * 201
+
+    assert "levels deep" in app.post("/", deep, content_type="application/json", status=400).json["detail"]
+    app.post("/", b"1e999", content_type="application/json", status=400)
+
+
 def test_a_body_has_to_be_there_and_to_be_json() -> None:
     app = client(graph_of(look), methods=("POST",), body=Order)
 
