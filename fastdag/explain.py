@@ -78,6 +78,6 @@ def _shorter(own: float | None, run: float | None) -> float | None:
 def _condition(found: Wire, served: Mapping[int, str]) -> str:
     if found.index in served:
         return f"only if {served[found.index]} fails"
-    if found.node.option("sink"):
+    if found.sink:
         return "after the answer"
     return "only if when= says so" if found.when is not None else ""

@@ -22,7 +22,7 @@ def lint(
     yield from _unused_nodes(graph_id, wires, outputs)
     for found in wires:
         seconds = found.node.option("timeout")
-        if timeout is not None and seconds is not None and seconds >= timeout and not found.node.option("sink"):
+        if timeout is not None and seconds is not None and seconds >= timeout and not found.sink:
             yield (
                 f"{graph_id}.{found.node.id} has timeout={seconds:g}, which the run's {timeout:g} s cut short; "
                 "lower it, or raise the graph's"
@@ -86,7 +86,7 @@ def _unused_nodes(graph_id: str, wires: Sequence[Wire], outputs: Mapping[int, st
     for found in wires:
         wanted.update(found.parents(), found.after)
     for found in wires:
-        if found.index not in wanted and not found.node.option("sink"):
+        if found.index not in wanted and not found.sink:
             yield (
                 f"{graph_id}.{found.node.id} runs, but nothing takes its data and it is no output; "
                 "remove it, or make it a sink"

@@ -149,14 +149,14 @@ def _shaped(function: Callable[..., Any], shaper: Shaper) -> Callable[..., Any]:
 
 def default_outputs(wires: Sequence[Wire]) -> dict[int, str | None]:
     """The outputs of a graph: node to key, in the order of declaration; `None` for the root."""
-    taken = {parent for found in wires if not found.node.option("sink") for parent in found.parents()}
+    taken = {parent for found in wires if not found.sink for parent in found.parents()}
     standing_in = {found.fallback for found in wires}
     outputs: dict[int, str | None] = {}
     for found in wires:
         output = found.node.option("output")
         if output is None:  # leaves, except those whose data is another node's
             output = found.index not in taken and found.index not in standing_in
-        if output is not False and not found.node.option("sink"):
+        if output is not False and not found.sink:
             outputs[found.index] = output if isinstance(output, str) else None
     return outputs
 
@@ -171,8 +171,8 @@ def assemble(
 ) -> Plan:
     """Lays out a plan for some of the wires (`None`: for all); sinks stand apart."""
     wanted = [found.index for found in wires if only is None or found.index in only]
-    keep = [index for index in wanted if not wires[index].node.option("sink")]
-    sinks = [index for index in wanted if wires[index].node.option("sink")]
+    keep = [index for index in wanted if not wires[index].sink]
+    sinks = [index for index in wanted if wires[index].sink]
     places = {old: new for new, old in enumerate(keep)}
     kept, after_all = renumber(wires, keep, sinks)
     size = len(kept)

@@ -48,7 +48,7 @@ def select(plan: Plan, names: Iterable[str]) -> Selection:
     if plan.body is not None:
         return Selection(plan, {}, {}, tree(names))
     usual = default_outputs(wires)
-    by_id = {found.node.id: found.index for found in wires if not found.node.option("sink")}
+    by_id = {found.node.id: found.index for found in wires if not found.sink}
     inside: dict[int, list[str]] = {}
     at_root: dict[int, list[str]] = {}
     unknown = []
@@ -70,7 +70,7 @@ def select(plan: Plan, names: Iterable[str]) -> Selection:
         )
     asked = sorted(inside.keys() | at_root.keys())
     needed = _needed(wires, asked)
-    needed |= {i for i, found in enumerate(wires) if found.node.option("sink") and needed.issuperset(found.parents())}
+    needed |= {i for i, found in enumerate(wires) if found.sink and needed.issuperset(found.parents())}
     return Selection(
         assemble(plan.graph_id, wires, {index: usual.get(index) for index in asked}, plan.timeout, only=needed),
         # One that was asked for as a whole stays whole, whatever else was asked for inside it.

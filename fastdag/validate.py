@@ -153,7 +153,7 @@ def sinks(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
     """Nodes that take from a sink, which runs only after all of them."""
     for wire in wires:
         for index in dict.fromkeys([*wire.parents(), *wire.after, wire.fallback]):
-            if index is not None and wires[index].node.option("sink"):
+            if index is not None and wires[index].sink:
                 yield (
                     f"{graph_id}.{wire.node.id} cannot wait for {wires[index].node.id!r}, which is a sink and "
                     "runs after the answer; make it a plain node"

@@ -55,11 +55,15 @@ class Wire:
     when: Arguments | None = None
     after: list[int] = field(default_factory=list)
     fallback: int | None = None
+    sink: bool = False
+    _parents: list[int] | None = None
 
     def parents(self) -> list[int]:
-        """The nodes whose data or outcome this one takes, without repetition."""
-        links = [*self.call.links(), *(self.when.links() if self.when else ())]
-        return list(dict.fromkeys(link.parent for link in links))
+        """The nodes whose data or outcome this one takes, without repetition; asked for once it is complete."""
+        if self._parents is None:
+            links = [*self.call.links(), *(self.when.links() if self.when else ())]
+            self._parents = list(dict.fromkeys([link.parent for link in links]))
+        return self._parents
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,7 @@ def _wire_one(population: Population, index: int, incoming: list[tuple[int, str 
         if before is not None:
             found.after.append(before)
     fallback = node.option("fallback")
+    found.sink = bool(node.option("sink"))
     if is_node(fallback):
         found.fallback = population.find(fallback, f"{node.id}: fallback=")
     return found
@@ -188,6 +193,8 @@ def _wire_one(population: Population, index: int, incoming: list[tuple[int, str 
 
 def renumber(wires: Sequence[Wire], keep: Sequence[int], also: Sequence[int] = ()) -> tuple[list[Wire], list[Wire]]:
     """Some of the wires, with new indices; and those of `also`, whose arguments point at them."""
+    if len(keep) == len(wires):
+        return list(wires), []
     places = {old: new for new, old in enumerate(keep)}
 
     def link(old: Link) -> Link:
@@ -202,7 +209,7 @@ def renumber(wires: Sequence[Wire], keep: Sequence[int], also: Sequence[int] = (
         after = [places[before] for before in old.after if before in places]
         fallback = None if old.fallback is None else places[old.fallback]
         when = None if old.when is None else arguments(old.when)
-        return Wire(old.node, places.get(index, -1), arguments(old.call), when, after, fallback)
+        return Wire(old.node, places.get(index, -1), arguments(old.call), when, after, fallback, old.sink)
 
     return [moved(index) for index in keep], [moved(index) for index in also]
 
