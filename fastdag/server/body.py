@@ -26,6 +26,9 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 #: A chunk may be announced with that many hex digits, leading zeros included; more is no size.
 _MOST_DIGITS = 16
 
+#: The bytes of all trailers together. They are searched again whenever more arrive, and hardly anybody sends any.
+_TRAILERS = 1 << 14
+
 
 class TooLarge(Exception):
     """More bytes than a body may have; raised as soon as that is known."""
@@ -163,7 +166,7 @@ class ChunkedBody:
         if end < 0:
             if buffer.count(b"\n") != buffer.count(b"\r\n"):
                 raise InvalidHeader("bare LF as line terminator")
-            if len(buffer) > head.limit_request_fields * (head.limit_request_field_size + 2):
+            if len(buffer) > _TRAILERS:
                 raise LimitRequestHeaders("limit request trailer section size")
             return False
         if end:

@@ -16,7 +16,7 @@ from typing import Any
 
 from fastdag.deadline import now
 from fastdag.server.access import Logged
-from fastdag.server.environ import Environ, request_environ
+from fastdag.server.environ import Environ, request_environ, unknown_environ
 from fastdag.server.exchange import Draining, Exchange
 from fastdag.server.head import Head, Peer
 from fastdag.server.house import House
@@ -171,9 +171,7 @@ class Connection(Wire):
         house, head, answer = self.house, self._reading.head, refusal(code)
         house.refused(code)
         if house.access.enabled:
-            environ = {**self.environ, "REQUEST_METHOD": "-", "RAW_URI": "-", "SERVER_PROTOCOL": "-"}
-            if head is not None:
-                environ = request_environ(self.environ, head, b"")
+            environ = request_environ(self.environ, head, b"") if head else unknown_environ(self.environ)
             house.access.note(Logged(answer.status, answer.length), head or (), environ, now() - self._since)
         close = close or house.closing
         self.send_refusal(answer, head, close=close)

@@ -9,11 +9,10 @@ from typing import Any
 from gunicorn.http.errors import ConfigurationProblem
 from gunicorn.http.wsgi import base_environ
 from gunicorn.util import unquote_to_wsgi_str
-from gunicorn.workers.ggevent import VERSION
 
 from fastdag.server.head import Head
 
-__all__ = ["connection_environ", "listener_environ", "request_environ"]
+__all__ = ["connection_environ", "listener_environ", "request_environ", "unknown_environ"]
 
 Environ = dict[str, Any]
 
@@ -25,7 +24,6 @@ def listener_environ(cfg: Any, server: Any) -> Environ:
         {
             "wsgi.multithread": True,
             "wsgi.url_scheme": "http",
-            "SERVER_SOFTWARE": VERSION,
             "SCRIPT_NAME": os.environ.get("SCRIPT_NAME", ""),
         }
     )
@@ -62,6 +60,12 @@ def request_environ(connection: Environ, head: Head, body: bytes) -> Environ:
     if "SERVER_NAME" not in environ:
         _server_from_host(environ, head.scheme)
     return environ
+
+
+def unknown_environ(connection: Environ) -> Environ:
+    """What a logger is shown of a request that could not be read."""
+    unknown = dict.fromkeys(("REQUEST_METHOD", "RAW_URI", "SERVER_PROTOCOL", "PATH_INFO", "QUERY_STRING"), "-")
+    return {**connection, **unknown}
 
 
 def _unquoted(path: str) -> str:

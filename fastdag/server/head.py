@@ -119,6 +119,15 @@ class Peer:
         self.scheme_headers, self.forwarder_headers = policy._peer_trusted_for_forwarded()
 
 
+def _check_lines(raw: bytes, start: bytes, fields: int) -> None:
+    """The parser takes several spaces for one, and in some places a bare LF for CRLF (RFC 9112 §2.2, §3)."""
+    blank = raw.startswith(b"\r\n")
+    if not raw.startswith(start, 2 if blank else 0):
+        raise InvalidRequestLine(raw[: len(start)].decode("latin-1"))
+    if raw.count(b"\r\n") != fields + 2 + blank:
+        raise InvalidHeader("bare LF as line terminator")
+
+
 class Head(Request):  # type: ignore[misc]
     """One request, as gunicorn's hooks, loggers and rules want to see it; `variables` are its headers as CGI has them.
 
@@ -152,9 +161,7 @@ class Head(Request):  # type: ignore[misc]
             self.method = self.method.upper()
         self._target(parser.path.decode("latin-1"), limits.line)
         fields = parser.headers
-        # RFC 9112 §2.2: every line of a head ends with CRLF. The parser takes a bare LF for it in some places.
-        if raw.count(b"\r\n") != len(fields) + 2 + raw.startswith(b"\r\n"):
-            raise InvalidHeader("bare LF as line terminator", req=self)
+        _check_lines(raw, b"%b %b HTTP/1." % (parser.method, parser.path), len(fields))
         self.variables = self._headers(fields, names)
 
     def _target(self, uri: str, limit: int) -> None:
@@ -200,8 +207,12 @@ class Head(Request):  # type: ignore[misc]
         # without any, nobody can tell where the body ends. One compressed as well is the last request, as in gunicorn.
         if not self.chunked:
             raise InvalidHeader("TRANSFER-ENCODING", req=self)
-        if any(coding.strip(" \t").lower() not in ("chunked", "identity") for coding in value.split(",")):
-            self.keep_alive = False
+        for coding in value.split(","):
+            coding = coding.strip(" \t").lower()
+            if coding in ("compress", "deflate", "gzip"):
+                self.keep_alive = False
+            elif coding not in ("chunked", "identity"):
+                raise UnsupportedTransferCoding(value)
 
     def should_close(self) -> bool:
         # RFC 9931 §8: what follows a CONNECT is tunnel data, never a request.

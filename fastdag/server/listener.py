@@ -18,7 +18,7 @@ __all__ = ["Listener", "most_connections"]
 _RESERVED = 32
 
 #: Connections beyond the limit that are accepted all the same: to be told 503, and for health checks.
-_SURPLUS = 64
+_SURPLUS = 16
 
 #: Out of descriptors, the listener rests for so many seconds instead of spinning.
 _PAUSE = 0.1
@@ -42,10 +42,12 @@ class Listener:
         # With siblings on the same socket, one at a time: the others' loops are as ready as this one's.
         self._at_once = 1 if house.cfg.workers > 1 else 64
         self._watcher = house.loop.io(self._sock.fileno(), READ)
-        self._timer = house.loop.timer(_PAUSE)
+        # Repeating, because libev's timers that do not are good for one time only.
+        self._timer = house.loop.timer(_PAUSE, _PAUSE)
         self._resume()
 
     def _resume(self) -> None:
+        self._timer.stop()
         self._watcher.start(self._acceptable)
 
     def _acceptable(self) -> None:
@@ -54,7 +56,7 @@ class Listener:
         except OSError as error:
             self._house.log.warning("Cannot accept connections: %s", error)
             self._rest()
-            self._house.close_idle(0.0)
+            self._house.close_idle(_PAUSE)
 
     def accept(self, most: int) -> None:
         """Take up to so many connections that wait."""
@@ -74,7 +76,7 @@ class Listener:
 
     def _rest(self) -> None:
         self._watcher.stop()
-        self._timer.start(self._resume)
+        self._timer.again(self._resume)
 
     def close(self) -> None:
         """Take what waits in the backlog, and stop: if this is the last listener, what is left there is reset."""

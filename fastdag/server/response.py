@@ -143,7 +143,8 @@ class Response:
 
     def send_all(self, body: bytes) -> None:
         """The whole body at once: its length is known even if the program has not said so."""
-        if self.response_length is None and self.status is not None and not self._has_no_body:
+        known = self.response_length is not None or self.headers_sent or self.status is None
+        if not known and not self._has_no_body:
             self.response_length = len(body)
             self.headers.append(("Content-Length", str(len(body))))
         self.write(body)
