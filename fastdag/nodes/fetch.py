@@ -33,8 +33,8 @@ from fastdag.upstream.policies.retry import Retry
 
 __all__ = ["FetchNode", "FetchOptions"]
 
-#: `(context, args, parents) -> Response`
-Ask = Callable[[Any, tuple[Any, ...], dict[str, Any]], Response]
+#: `(timeout, context, args, parents) -> Response`
+Ask = Callable[[float | None, Any, tuple[Any, ...], dict[str, Any]], Response]
 
 RETURNS = ("first", "last", "append")
 
@@ -111,7 +111,7 @@ class FetchNode(Node):
             id, upstream.name, method, ok=ok, empty_on=empty_on, relay=relay, decode=decode, type=type
         )
         self._returns = _check_returns(id, return_headers or {})
-        how: dict[str, Any] = {"timeout": self.timeout, "idempotent": idempotent}
+        how: dict[str, Any] = {"idempotent": idempotent}
         forward = header_names(f"{id}: forward_headers", forward_headers)
         described = (method, params, headers, json, data)
         self._ask: Ask
@@ -132,7 +132,7 @@ class FetchNode(Node):
         return self._parameters
 
     def load(self, context: Any, *args: Any, **parents: Any) -> Any:
-        response = self._ask(context, args, parents)
+        response = self._ask(self.timeout, context, args, parents)
         if self._returns:
             self._return_headers(context, response)
         return self._answer(response)
@@ -164,7 +164,7 @@ def _by_template(
         raise GraphError(templates.problems)
     send = upstream.send
 
-    def ask(context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
+    def ask(timeout: float | None, context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
         target = read_path(context, parents)
         if read_query is not None:
             query = read_query(context, parents)
@@ -172,9 +172,9 @@ def _by_template(
                 target = f"{target}?{query}"
         sent = () if read_headers is None else read_headers(context, parents)
         if read_body is None:
-            return send(method, target, sent, **how)
+            return send(method, target, sent, timeout=timeout, **how)
         body, content_type = read_body(context, parents)
-        return send(method, target, sent, body, content_type=content_type, **how)
+        return send(method, target, sent, body, content_type=content_type, timeout=timeout, **how)
 
     return ask
 
@@ -218,7 +218,7 @@ def _by_function(
         raise GraphError(f"{node_id}: the function that builds the request {wrong}")
     accepted = Parameters.of(build, by_name=True)
 
-    def ask(context: Any, args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
+    def ask(timeout: float | None, context: Any, args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
         if accepted.context == "first":
             args = (context, *args)
         elif accepted.context == "context":
@@ -233,6 +233,7 @@ def _by_function(
             headers=request.headers,
             json=request.json,
             data=request.data,
+            timeout=timeout,
             **how,
         )
 

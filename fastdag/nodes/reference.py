@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastdag.context import Context
 from fastdag.errors import InvalidValue, MissingValue
 from fastdag.node import RESERVED
 from fastdag.signature import REQUIRED, Param, Parameters
@@ -93,7 +94,8 @@ class Reference:
             return value
 
         def in_request(context: Any, _parents: Mapping[str, Any]) -> Any:
-            value = read(context, source)
+            # The common kind of context needs no search.
+            value = getattr(context, source) if isinstance(context, Context) else read(context, source)
             for step in steps:
                 value = read(value, step)
             return value

@@ -174,7 +174,7 @@ class Upstream:
             body,
             content_type=content_type,
             forward=header_names("forward_headers", forward_headers) if forward_headers else (),
-            timeout=None if timeout is None else check_seconds("timeout", timeout),
+            timeout=check_seconds("timeout", timeout),
             stream=stream,
             idempotent=idempotent,
             max_bytes=None if max_response_bytes is None else check_bytes(self.name, max_response_bytes),

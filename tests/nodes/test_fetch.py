@@ -291,6 +291,11 @@ def test_policies_and_timeout_hold_for_this_call():
     fetching(fake, upstream=up, retry=None, timeout=0.7, ok=503).run(Context())
     assert len(fake.seen) == 1
     assert fake.seen[0].timeout == 0.7
+    fake.seen.clear()
+    graph = fetching(fake, upstream=up, retry=None, ok=503)
+    graph["x"].timeout = 0.6
+    graph.run(Context())
+    assert [call.timeout for call in fake.seen] == [0.6]
     fetching(fake, lambda context: Request("GET", "/x"), upstream=up, breaker=None, retry=None, ok=503).run(Context())
     assert len(fake.seen) == 2
 

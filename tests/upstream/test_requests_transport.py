@@ -240,6 +240,8 @@ def test_environment_and_cookies_of_one_user_reach_no_other(scripted, tmp_path, 
         assert "Authorization: Bearer B" in second
         assert "cookie" not in second.lower()
         transport.close()
+        if session is not None:
+            session.close()
     assert trap.connections == 0
 
 
@@ -255,13 +257,16 @@ def test_given_session_brings_its_headers_auth_and_adapters(scripted):
             return super().send(*args, **more)
 
     session.mount("http://", Adapter())
-    server = scripted([READ, OK])
+    server = scripted([READ, OK, READ, OK])
     catalog = Upstream("catalog", server.url, transport=session)
     assert catalog.get("/x").text == "ok"
     assert "X-From: session" in server.requests[0][0]
     assert "Authorization: Basic dXNlcjpwYXNzd29yZA==" in server.requests[0][0]
     assert used
     catalog.close()
+    assert catalog.get("/x").text == "ok", "a given session is its owner's to close"
+    assert server.connections == 1
+    session.close()
 
 
 def test_digest_authentication_works(scripted):
@@ -274,7 +279,7 @@ def test_digest_authentication_works(scripted):
     transport = RequestsTransport(session)
     assert transport.send(call(server)).status_code == 200
     assert "Authorization: Digest" in server.requests[1][0]
-    transport.close()
+    session.close()
 
 
 def test_streamed_answer_comes_in_pieces_and_ends_with_its_block(scripted, transport):

@@ -64,6 +64,7 @@ class RequestsTransport:
         verify: bool | str = True,
         cert: str | tuple[str, str] | None = None,
     ) -> None:
+        self._own = session is None
         self._session = _own_session(verify, cert) if session is None else session
         self._connect_timeout = connect_timeout
 
@@ -114,7 +115,9 @@ class RequestsTransport:
         return answer
 
     def close(self) -> None:
-        self._session.close()
+        """Close the connections, unless the session is somebody else's."""
+        if self._own:
+            self._session.close()
 
 
 class _Sending:
