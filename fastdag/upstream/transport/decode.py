@@ -21,7 +21,7 @@ try:
 except ImportError:
     zstandard = None
 
-__all__ = ["ACCEPTED", "Decoder"]
+__all__ = ["ACCEPTED", "Decoder", "decoded"]
 
 _STEP = 64 << 10
 # A block of zstd is at most 128 KiB and at least 4 bytes, and the package cannot stop inside of a piece.
@@ -121,6 +121,10 @@ if zstandard is not None:
 ACCEPTED = ", ".join(_STAGES)
 
 
+# Whatever goes wrong here, the upstream has had the request and has answered.
+_ANSWERED: dict[str, Any] = {"sent": True, "received": True}
+
+
 class Decoder:
     """Undoes the codings that one answer names, within its limit on bytes and its deadline."""
 
@@ -129,7 +133,7 @@ class Decoder:
         names = [name for name in names if name not in ("", "identity")]
         unknown = [name for name in names if name not in _STAGES]
         if unknown or len(names) > _MOST_CODINGS:
-            raise UpstreamDecodeError(f"the body's content encoding is {encoding.decode('latin-1')!r}")
+            raise UpstreamDecodeError(f"the body's content encoding is {encoding.decode('latin-1')!r}", **_ANSWERED)
         self._stages = [_STAGES[name]() for name in reversed(names)]
         self._max_bytes = max_bytes
         self._deadline = deadline
@@ -144,17 +148,25 @@ class Decoder:
             for piece in pieces:
                 self._size += len(piece)
                 if self._size > self._max_bytes:
-                    raise UpstreamTooLarge(f"the decoded body is longer than {self._max_bytes} bytes")
+                    raise UpstreamTooLarge(f"the decoded body is longer than {self._max_bytes} bytes", **_ANSWERED)
                 if now() > self._deadline:
-                    raise UpstreamTimeout("decoding the body took too long")
+                    raise UpstreamTimeout("decoding the body took too long", **_ANSWERED)
                 yield piece
         except _ERRORS as error:
-            raise UpstreamDecodeError(f"the body cannot be decompressed: {error}") from error
+            raise UpstreamDecodeError(f"the body cannot be decompressed: {error}", **_ANSWERED) from error
 
     def finish(self) -> None:
         """Says so when the body ended before its content did."""
         if not all(stage.ended() for stage in self._stages):
-            raise UpstreamDecodeError("the compressed body is cut")
+            raise UpstreamDecodeError("the compressed body is cut", **_ANSWERED)
+
+
+def decoded(data: bytes, encoding: bytes, *, max_bytes: int, deadline: float) -> bytes:
+    """A whole body without its encoding."""
+    decoder = Decoder(encoding, max_bytes=max_bytes, deadline=deadline)
+    body = b"".join(decoder.feed(data))
+    decoder.finish()
+    return body
 
 
 def _through(stage: _Stage, pieces: Iterator[bytes]) -> Iterator[bytes]:

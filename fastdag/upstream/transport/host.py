@@ -18,7 +18,7 @@ from fastdag.upstream.call import Call, Headers, Host, Response, StreamedRespons
 from fastdag.upstream.transport.body import RequestLine, framed
 from fastdag.upstream.transport.connect import Connector
 from fastdag.upstream.transport.connection import Connection
-from fastdag.upstream.transport.decode import Decoder
+from fastdag.upstream.transport.decode import Decoder, decoded
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.stream import Body, send_pieces
 
@@ -182,9 +182,7 @@ class HostPool:
         status, head, body, encoding = inbound.status, inbound.head, bytes(inbound.body), inbound.encoding
         ended = self._release(connection)
         if encoding and body:
-            decoder = Decoder(encoding, max_bytes=call.max_bytes, deadline=deadline)
-            body = b"".join(decoder.feed(body))
-            decoder.finish()
+            body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
             ended = now()
         return Response(status, Headers(head=head), body, url=self._base + call.target, elapsed=ended - started)
 

@@ -95,6 +95,8 @@ class Inbound:
 
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
+        if self.complete:  # another answer's
+            return
         if not self.body:
             self.body = data
         elif isinstance(self.body, bytes):

@@ -1,0 +1,23 @@
+"""Certificates for the tests, made with the openssl command: a CA, and servers that are and are not to be trusted."""
+
+import subprocess
+
+
+def openssl(folder, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+def make(folder):
+    """`ca.pem`; `good` (localhost and 127.0.0.1), `expired`, `stranger` (signed by itself), `client`: .pem and .key."""
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Test CA")
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    (folder / "names.cnf").write_text(names)
+    for name, days in (("good", ("-days", "30")), ("expired", ("-days", "-1")), ("client", ("-days", "30"))):
+        openssl(folder, "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names.cnf", *days)
+        openssl(folder, "x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem")
+    openssl(
+        folder, "req", "-x509", *key, "-keyout", "stranger.key", "-out", "stranger.pem", "-days", "30",
+        "-subj", "/CN=localhost", "-addext", names,
+    )  # fmt: skip
