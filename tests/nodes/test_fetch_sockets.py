@@ -3,8 +3,9 @@
 import time
 
 import pytest
+from gevent.event import Event
 
-from fastdag.errors import NodeError
+from fastdag.errors import NodeError, UpstreamRejected
 from fastdag.graph import Graph
 from fastdag.upstream.client import Upstream
 from tests.upstream.scripted import Scripted
@@ -73,4 +74,44 @@ def test_optional_call_over_its_own_time_is_a_timeout(upstream):
     graph.fetch("slow", up, "/slow", timeout=0.1, optional=True)
     result = graph.run({})
     assert result.outcomes["slow"].reason == "timeout"
+    assert server.settled()
+
+
+def test_abandoned_node_can_call_nobody(upstream):
+    server, up = upstream([READ, OK])
+    graph = Graph("page", timeout=0.05)
+    caught, done, never = [], Event(), Event()
+
+    @graph.node(optional=True)
+    def stubborn(context):
+        try:
+            never.wait()
+        except BaseException:
+            pass
+        try:
+            up.get("/x")
+        except UpstreamRejected as error:
+            caught.append(error.reason)
+        finally:
+            done.set()
+
+    graph.run({})
+    assert done.wait(1)
+    assert caught == ["cancelled"]
+    assert server.connections == 0
+
+
+def test_call_of_a_run_inside_a_run_has_the_outer_deadline(upstream):
+    server, up = upstream([READ, STALL], attempt_timeout=None, timeout=5)
+    inner = Graph("inner", timeout=5)
+    inner.fetch("slow", up, "/slow")
+    outer = Graph("outer", timeout=0.1)
+
+    @outer.node(optional=True)
+    def page(context):
+        return inner.run(context)
+
+    start = time.monotonic()
+    assert outer.run({}).outcomes["page"].reason == "timeout"
+    assert time.monotonic() - start < 0.3
     assert server.settled()
