@@ -31,6 +31,15 @@ NODE_MODULES = CACHE / "node_modules"
 def install() -> None:
     """Install all of them, or say what was left out."""
     CACHE.mkdir(exist_ok=True)
+    if python_with("hamilton", "geventhttpclient", "fastapi", "uvicorn", "aiohttp", "uvloop", "orjson") is None:
+        _install_python()
+    if npm := shutil.which("npm"):
+        subprocess.run([npm, "install", "--prefix", CACHE, "--no-audit", "--no-fund", "--no-save", *NODE], check=True)
+    else:
+        print("there is no npm here: the Node contestant will be left out")
+
+
+def _install_python() -> None:
     constraints = CACHE / "constraints.txt"
     frozen = subprocess.run([sys.executable, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
     constraints.write_text("".join(line for line in frozen.splitlines(keepends=True) if "==" in line))
@@ -38,10 +47,7 @@ def install() -> None:
     wanted = [*project["dependencies"], *project["optional-dependencies"]["bench"]]
     subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     subprocess.run([VENV / "bin" / "pip", "install", "-q", "-c", constraints, *wanted], check=True)
-    if npm := shutil.which("npm"):
-        subprocess.run([npm, "install", "--prefix", CACHE, "--no-audit", "--no-fund", "--no-save", *NODE], check=True)
-    else:
-        print("there is no npm here: the Node contestant will be left out")
+    python_with.cache_clear()
 
 
 @cache

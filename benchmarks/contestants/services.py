@@ -95,6 +95,11 @@ def aiohttp(children: Children, setting: Setting) -> Child:
     return _start(children, setting, [python, HERE / "aiohttp_orjson.py", str(setting.port)])
 
 
+def by_hand(children: Children, setting: Setting) -> Child:
+    python = _python("gevent", "httptools", "msgspec")
+    return _start(children, setting, [python, HERE / "by_hand.py", str(setting.port)])
+
+
 def fastify(children: Children, setting: Setting) -> Child:
     node = shutil.which("node")
     if node is None or not all((NODE_MODULES / each).exists() for each in ("fastify", "undici")):
@@ -126,6 +131,7 @@ SERVICES = {
     for service in (
         Service(OWN, gunicorn("fastdag_page", "fastdag.server:GeventWorker", worker="fastdag.server.GeventWorker")),
         Service(STOCK, gunicorn("fastdag_page", "fastdag:App")),
+        Service("the floor, by hand", by_hand),
         Service("Falcon + requests", gunicorn("falcon_requests", "falcon", "requests")),
         Service("Falcon + requests, trust_env off", gunicorn("falcon_requests", "falcon", "requests", TRUST_ENV="0")),
         Service("Falcon + geventhttpclient", gunicorn("falcon_geventhttpclient", "falcon", "geventhttpclient")),
