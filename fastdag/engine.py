@@ -105,7 +105,7 @@ class Run(Workers):
     def work(self) -> bool:
         """Run ready nodes until there are none; true if this greenlet must not be used again."""
         me = getcurrent()
-        running = self.workers[me] = [-1]
+        running = self.workers[me] = [-1, 0]
         tainted = self._work_off(running)
         running[0] = -1
         del self.workers[me]
@@ -277,11 +277,11 @@ class Run(Workers):
         """In the hub: a node's own time is up."""
         if self.state[step.index] == PENDING:
             scope.closed = True
-            late = TimeoutError(f"{step.id} took longer than {step.timeout} s")
-            self.fail(step.index, late, "timeout", now())
-            for greenlet, cell in self.workers.items():
+            for greenlet, cell in self.workers.items():  # first, so that it is over when that ends the run
                 if cell[0] == step.index:
                     self.interrupt(greenlet, cell)
+            late = TimeoutError(f"{step.id} took longer than {step.timeout} s")
+            self.fail(step.index, late, "timeout", now())
             self._kick()
 
     def expire(self) -> None:
@@ -298,7 +298,7 @@ class Run(Workers):
 
     def _last_word(self, i: int) -> bool:
         me = getcurrent()
-        self.workers[me] = [i]
+        self.workers[me] = [i, 0]
         try:
             return self._fall_back(i)
         finally:

@@ -29,8 +29,8 @@ class Source(Protocol):
 class Workers(Ledger):
     """A ledger, and the greenlets that write into it.
 
-    `workers` maps each greenlet to a cell that holds the node it runs, or -1. A cell is set by its own greenlet, and
-    read in the hub only, when that greenlet waits: inside the node.
+    `workers` maps each greenlet to a cell that holds the node it runs, or -1, and whether that was interrupted. The
+    first is set by the greenlet itself, and read in the hub only, when that greenlet waits: inside the node.
     """
 
     __slots__ = ("abandoned", "hub", "instruments", "relaying", "sources", "spawned", "storage", "workers")
@@ -70,7 +70,7 @@ class Workers(Ledger):
 
         def work() -> bool:
             me = getcurrent()
-            self.workers[me] = [node]
+            self.workers[me] = [node, 0]
             try:
                 task()
             finally:
@@ -96,7 +96,8 @@ class Workers(Ledger):
 
     def _throw(self, greenlet: Any, cell: list[int], i: int) -> None:
         """In the hub: interrupt a node. One that goes on all the same is abandoned."""
-        if cell[0] == i:
+        if cell[0] == i and not cell[1]:
+            cell[1] = 1
             greenlet.throw(Cancelled())
             if cell[0] == i:
                 self.abandoned += 1
