@@ -111,6 +111,7 @@ class Outage:
         rows = []
         for name, start, end in self.phases():
             through = [answer for answer in self.through if start <= answer.left < end]
+            seconds = [answer.seconds for answer in through]
             beside = [answer.seconds for answer in self.beside if start <= answer.left < end]
             statuses = Counter(answer.status for answer in through)
             rows.append(
@@ -119,15 +120,15 @@ class Outage:
                     f"{len(through)}",
                     f"{sum(start <= at < end for at in self.came)}",
                     ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items())),
-                    f"{percentile([answer.seconds for answer in through], 0.99) * 1e3:.1f}",
-                    f"{percentile(beside, 0.99) * 1e3:.1f}",
+                    *(f"{percentile(seconds, share) * 1e3:.1f}" for share in (0.5, 0.99)),
+                    *(f"{percentile(beside, share) * 1e3:.1f}" for share in (0.5, 0.99)),
                 ]
             )
         return rows
 
     def bars(self) -> list[Bar]:
         rejected = [answer for answer in self.through if answer.status == 503 and answer.left < self.healed]
-        opened = min((answer.left for answer in rejected), default=self.healed)
+        opened = min((answer.left + answer.seconds for answer in rejected), default=self.healed)
         late = [answer.left for answer in self.through if answer.left >= self.healed and answer.status != 200]
         calm = [answer.seconds for answer in self.beside if answer.left < self.failed]
         stormy = [answer.seconds for answer in self.beside if self.failed <= answer.left < self.healed]
@@ -209,7 +210,7 @@ def main() -> int:
         _, port = start_service(children, cores, upstream, healthy)
         outage = run(seconds, port, upstream)
     print(f"{RATE} requests a second to each route; {seconds:g} s of outage; breaker open=.5, max_open={MAX_OPEN:g}")
-    columns = ["", "requests", "calls upstream", "answers", "p99, ms", "p99 of the other route, ms"]
+    columns = ["", "requests", "calls upstream", "answers", "p50, ms", "p99", "other route's p50", "p99"]
     print_table(columns, outage.rows())
     return 0 if print_bars(outage.bars()) else 1
 

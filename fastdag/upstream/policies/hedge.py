@@ -122,9 +122,12 @@ class _Layer:
             race.start(second)
         while outcome is None or (race.pending and not good(outcome)):
             outcome = race.next()
-        if isinstance(outcome, BaseException):
+        if isinstance(outcome, Response):
+            return outcome
+        try:
             raise outcome
-        return outcome
+        finally:
+            del outcome  # or the error and this frame would know each other, until the garbage collector comes
 
     def _may(self) -> bool:
         site, window = self._site, self._latencies.window
@@ -153,10 +156,9 @@ class _Race:
 
     def _attempt(self, call: Call) -> None:
         try:
-            end: Response | BaseException = self._send(call)
+            self._ended.append(self._send(call))
         except BaseException as error:  # for the caller to raise; if it has gone, for nobody
-            end = error
-        self._ended.append(end)
+            self._ended.append(error)
         if self._waiter is not None:
             get_hub().loop.run_callback(self._waiter.wake)
 

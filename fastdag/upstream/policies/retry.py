@@ -29,8 +29,8 @@ class Retry:
 
     Before attempt n + 1 there is a pause, by lot from 0 to `backoff` * 2**(n - 1) seconds, `max_backoff` at most
     ("full jitter", AWS); a `Retry-After` is waited for where it is longer. An attempt that would begin after the
-    deadline is not made. All retries of an upstream together stay within a budget: a share of `budget` of its
-    calls in ten seconds, and `budget_per_second` besides; hedges draw from it too.
+    deadline, or that no breaker would let through, is not waited for. All retries of an upstream together stay within
+    a budget: a share of `budget` of its calls in ten seconds, and `budget_per_second` besides; hedges draw from it.
 
     It stands below the total timeout, which bounds all attempts, and above balancing, so that another attempt means
     another host first.
@@ -95,9 +95,12 @@ class _Layer:
                 last = error
             if not worth_another(last):
                 break
-        if isinstance(last, UpstreamError):
+        if isinstance(last, Response):
+            return last
+        try:
             raise last
-        return last
+        finally:
+            del last  # an error knows this frame; if the frame knew it, both would wait for the garbage collector
 
     def _pause(self, call: Call, last: Response | UpstreamError) -> float | None:
         """The seconds to wait before the next attempt; `None` if there is to be none."""
@@ -122,6 +125,8 @@ class _Layer:
             return "idempotent"
         if call.body is not None and not (isinstance(call.body, bytes) and len(call.body) <= _LARGEST_BODY):
             return "body"
+        if len(self._site.troubled) == len(self._site.hosts):
+            return "breaker"
         if pause > _LONGEST or (call.deadline is not None and self._clock() + pause >= call.deadline):
             return "deadline"
         return "" if self._budget.spend() else "budget"

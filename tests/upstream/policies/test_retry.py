@@ -1,5 +1,6 @@
 """Retry: what is repeated, when, and how often in all."""
 
+import gc
 import ssl
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from fastdag.errors import UpstreamConnectError, UpstreamProtocolError, UpstreamRejected, UpstreamTimeout
 from fastdag.upstream.call import Call, Headers, StreamedResponse
 from fastdag.upstream.policies.balance import Balance
+from fastdag.upstream.policies.breaker import Breaker
 from fastdag.upstream.policies.retry import Retry
 
 from .scripted import Bench, answer, get
@@ -125,6 +127,20 @@ def test_never_past_the_deadline():
     assert b.told("retry.refused") == [{"upstream": "up", "host": "http://a:1", "attempt": 1, "why": "deadline"}]
 
 
+def test_no_pause_before_a_breaker_that_is_open():
+    b = Bench(UNSENT, balance=Balance(), retry=Retry(attempts=9), breaker=Breaker(consecutive=2))
+    with pytest.raises(UpstreamConnectError):
+        b.send()
+    assert len(b.transport.seen) == 2
+    assert b.clock.slept == [0.025]
+    assert b.told("retry.refused")[0]["why"] == "breaker"
+
+
+def test_where_one_breaker_of_several_is_open_another_host_is_tried():
+    b = Bench(UNSENT, answer(), hosts=2, balance=Balance(), retry=Retry(), breaker=Breaker(consecutive=1))
+    assert b.send().status_code == 200
+
+
 def test_another_host_first():
     b = bench(UNSENT, UNSENT, UNSENT, answer(), hosts=3, attempts=4)
     b.send()
@@ -196,3 +212,19 @@ def test_the_budget_describes_itself():
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         Retry(**options)
+
+
+def test_a_failure_leaves_nothing_for_the_garbage_collector():
+    b = bench(lambda call: fails(), backoff=0)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            attempts(b, get())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def fails():
+    raise UpstreamConnectError("refused")
