@@ -66,6 +66,11 @@ class House:
             if connection.idle_for(instant) >= seconds:
                 connection.close()
 
+    def cut(self) -> None:
+        """Answer for what still runs, and end it. Called in the hub, as everything that throws."""
+        for connection in list(self.connections):
+            connection.cut()
+
     def is_health(self, head: Head) -> bool:
         return head.path in (self.options.live, self.options.ready)
 

@@ -97,8 +97,7 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
             self._turn(0.05)
         if house.connections:
             self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
-        for connection in list(house.connections):
-            connection.cut()
+        house.loop.run_callback(house.cut)
         until = min(now() + 0.5, began + graceful)
         while house.connections and now() < until:
             self._turn(0.05)

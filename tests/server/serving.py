@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -177,7 +176,7 @@ class Server:
 
 
 @contextmanager
-def serving(tmp_path, *, worker=OURS, settings="", options="", bind="127.0.0.1:0", limit=""):
+def serving(tmp_path, *, worker=OURS, settings="", options="", bind="127.0.0.1:0", limit="", stderr=None):
     """gunicorn with the test program. `options` are the worker's own, as text; `settings` are lines for gunicorn's."""
     conf = tmp_path / "gunicorn.conf.py"
     access = tmp_path / "access.log"
@@ -189,20 +188,26 @@ def serving(tmp_path, *, worker=OURS, settings="", options="", bind="127.0.0.1:0
         f"worker_class = {worker!r}\n{chosen}bind = {bind!r}\ncontrol_socket_disable = True\n"
         f"accesslog = {str(access)!r}\naccess_log_format = '%(m)s %(U)s %(s)s %(b)s'\n"
         "from tests.server.program import post_worker_init\n"
+        "def when_ready(arbiter):\n"
+        "    name = arbiter.LISTENERS[0].getsockname()\n"
+        f"    with open({str(tmp_path / 'listening.part')!r}, 'w') as file:\n"
+        "        file.write(name if isinstance(name, str) else str(name[1]))\n"
+        f"    __import__('os').rename(file.name, {str(tmp_path / 'listening')!r})\n"
         f"{settings}\n"
     )
     log = tmp_path / "error.log"
     command = [sys.executable, "-m", "gunicorn", "-c", str(conf), "tests.server.program:app"]
     if limit:
         command = ["/bin/sh", "-c", f'{limit}; exec "$@"', "sh", *command]
+    listening = tmp_path / "listening"
     with log.open("wb") as stream:
-        process = Popen(command, cwd=ROOT, stdout=stream, stderr=stream, start_new_session=True)
+        process = Popen(command, cwd=ROOT, stdout=stream, stderr=stderr or stream, start_new_session=True)
     server = Server(process, None, log)
     try:
-        server.until(lambda: "Booting worker" in server.words() or process.poll() is not None, seconds=15)
-        found = re.search(r"Listening at: (?:http://127\.0\.0\.1:(\d+)|unix:(\S+))", server.words())
-        if process.poll() is None and found:
-            server.address = ("127.0.0.1", int(found[1])) if found[1] else found[2]
+        server.until(lambda: listening.exists() or process.poll() is not None, seconds=15)
+        if listening.exists():
+            name = listening.read_text()
+            server.address = ("127.0.0.1", int(name)) if name.isdigit() else name
         yield server
     finally:
         server.end()
