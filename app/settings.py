@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orders_url: Url = "http://127.0.0.1:9107"
 
     page_timeout: Seconds = 1.5
+    extras_timeout: Seconds = 0.3
     order_timeout: Seconds = 5.0
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 256
     expose_errors: bool = False

@@ -11,12 +11,14 @@ settings = Settings.from_environ()
 
 catalogue = Upstream("catalogue", settings.catalogue_url, timeout=0.8, attempt_timeout=0.5)
 prices = Upstream("prices", settings.prices_url, timeout=0.8, attempt_timeout=0.5)
-stock = Upstream("stock", settings.stock_url, timeout=0.5)
-sellers = Upstream("sellers", settings.sellers_url, timeout=0.5)
+stock = Upstream("stock", settings.stock_url, timeout=0.8, attempt_timeout=0.5)
+sellers = Upstream("sellers", settings.sellers_url, timeout=0.8, attempt_timeout=0.5)
 
 # Nice to have: one try, and not for long.
-reviews = Upstream("reviews", settings.reviews_url, timeout=0.3, retry=None)
-recommendations = Upstream("recommendations", settings.recommendations_url, timeout=0.3, retry=None)
+reviews = Upstream("reviews", settings.reviews_url, timeout=settings.extras_timeout, retry=None)
+recommendations = Upstream(
+    "recommendations", settings.recommendations_url, timeout=settings.extras_timeout, retry=None
+)
 
 # Placing an order writes to a database and is slow when it is well. A retry only ever repeats what cannot have been
 # seen: a POST whose connection failed before it was sent.

@@ -14,6 +14,9 @@ import webtest
 from app.services import NAMES
 from fastdag import App
 
+PATIENCE = {"SHOP_PAGE_TIMEOUT": "5", "SHOP_EXTRAS_TIMEOUT": "1"}
+"""So that a machine that is busy with something else does not turn a whole answer into a partial one."""
+
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[dict[str, str]]:
@@ -22,7 +25,7 @@ def services() -> Iterator[dict[str, str]]:
         [sys.executable, "-m", "app.services", "--first-port", "0"], stdout=subprocess.PIPE, text=True
     )
     urls = dict(process.stdout.readline().split() for _ in NAMES)
-    os.environ.update({f"SHOP_{name.upper()}_URL": url for name, url in urls.items()})
+    os.environ.update({f"SHOP_{name.upper()}_URL": url for name, url in urls.items()} | PATIENCE)
     yield urls
     process.terminate()
     process.communicate(timeout=10)

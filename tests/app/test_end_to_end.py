@@ -16,7 +16,7 @@ import requests
 
 from app.serve import taken
 from app.services import NAMES
-from tests.app.conftest import free_port
+from tests.app.conftest import PATIENCE, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +35,7 @@ def serving(port, services_port):
     with subprocess.Popen(
         [sys.executable, "-m", "app.serve", *arguments],
         cwd=ROOT,
+        env=os.environ | PATIENCE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

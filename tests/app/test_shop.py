@@ -56,7 +56,7 @@ def test_recommendations_that_hang_leave_an_empty_list_and_do_not_hold_the_page(
     fault("recommendations", hang=True)
     started = time.monotonic()
     page = shop.get(PRODUCT)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2  # their own second, and not the page's five
     assert page.json["recommendations"] == []
     assert page.headers["Fastdag-Missing"].startswith("related;reason=timeout, ")
 
