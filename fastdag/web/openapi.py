@@ -10,6 +10,7 @@ import msgspec
 
 from fastdag.graph import Graph
 from fastdag.node import Node
+from fastdag.web import fields
 from fastdag.web.params import fields_of
 from fastdag.web.problem import PROBLEM_JSON
 from fastdag.web.resource import GraphResource
@@ -178,8 +179,9 @@ def _operation(path: str, method: str, resource: GraphResource, kinds: _Kinds) -
     description = _description(graph)
     if description:
         operation["description"] = description
-    if declared.query is not None:
-        operation["parameters"] = list(_query_parameters(declared.query, kinds))
+    parameters = list(_query_parameters(resource, kinds))
+    if parameters:
+        operation["parameters"] = parameters
     if declared.body is not None and method not in ("GET", "HEAD"):
         content = {"application/json": {"schema": kinds[declared.body]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -201,14 +203,25 @@ def _description(graph: Graph) -> str:
     return "\n".join(lines)
 
 
-def _query_parameters(query: Any, kinds: _Kinds) -> Iterator[dict[str, Any]]:
-    schema = kinds.resolved(query)
+def _query_parameters(resource: GraphResource, kinds: _Kinds) -> Iterator[dict[str, Any]]:
+    query = resource.input.query
+    properties = {} if query is None else kinds.resolved(query)["properties"]
     for name, _, required in fields_of(query) or ():
-        found = dict(schema["properties"][name])
+        found = dict(properties[name])
         parameter = {"name": name, "in": "query", "required": required, "schema": found}
         if "description" in found:
             parameter["description"] = found.pop("description")
         yield parameter
+    if resource.fields:
+        yield {
+            "name": "fields",
+            "in": "query",
+            "required": False,
+            "style": "form",
+            "explode": False,
+            "description": "What to answer: outputs, or paths into them. All, if it is left out.",
+            "schema": fields.schema(resource.graph),
+        }
 
 
 def _responses(method: str, resource: GraphResource, kinds: _Kinds) -> Iterator[tuple[str, dict[str, Any]]]:

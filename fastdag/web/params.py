@@ -39,11 +39,17 @@ class Input:
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any if body is None else body).decode
         self._lists = frozenset(name for name, kind, _ in fields_of(query) or () if _is_list(kind))
 
-    def read_query(self, params: Mapping[str, Any]) -> Any:
-        """The query as an instance of what was declared; 422 if it cannot be one."""
+    @property
+    def names(self) -> list[str]:
+        """The query parameters that are declared."""
+        return [name for name, _, _ in fields_of(self.query) or ()]
+
+    def read_query(self, params: Mapping[str, Any], *, without: str | None = None) -> Any:
+        """The query, but for a parameter that is not the route's, as what was declared; 422 if it cannot be that."""
         values = {
             name: [value] if name in self._lists and not isinstance(value, list) else value
             for name, value in params.items()
+            if name != without
         }
         try:
             return _from_text(values, self.query)

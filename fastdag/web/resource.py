@@ -10,11 +10,11 @@ from typing import Any, TypedDict
 import falcon
 
 from fastdag import deadline
-from fastdag.errors import NodeError, Relayed
+from fastdag.errors import NodeError, Relayed, UnknownOutput
 from fastdag.graph import Graph
 from fastdag.shape.encode import EncodeError, encode_output
 from fastdag.web import body as bodies
-from fastdag.web import caching, parts, problem
+from fastdag.web import caching, fields, parts, problem
 from fastdag.web.deliver import deliver
 from fastdag.web.guard import stamp
 from fastdag.web.params import Input
@@ -45,6 +45,7 @@ class RouteOptions(TypedDict, total=False):
 
     query: Any
     body: Any
+    fields: bool
     timeout: float | None
     cache_control: str | None
     partial_status: int | None
@@ -60,6 +61,8 @@ class GraphResource:
     - `methods`: the methods it answers; `HEAD` comes with `GET`.
     - `query`, `body`: a `msgspec.Struct` or dataclass (`body` can be any type msgspec knows). The instance is
       `context.query`, `context.json`; input that does not fit is answered 422, with a JSON pointer per mistake.
+    - `fields`: whether `?fields=seller,offer.price` selects what runs and is sent; a `query` that has a field of that
+      name gets it for itself.
     - `timeout`: seconds for the whole run; `None` takes the graph's own.
     - `cache_control`: the header to send with complete answers; partial ones are always `no-store`.
     - `partial_status`: the status of partial answers in place of 200, such as 203 or 206.
@@ -76,6 +79,7 @@ class GraphResource:
         methods: Iterable[str] = ("GET",),
         query: Any = None,
         body: Any = None,
+        fields: bool = True,
         timeout: float | None = None,
         cache_control: str | None = None,
         partial_status: int | None = None,
@@ -92,6 +96,7 @@ class GraphResource:
         self.graph = graph
         self.methods = check_methods(methods)
         self.input = Input(query, body)
+        self.fields = fields and "fields" not in self.input.names
         self.timeout = deadline.check_seconds("timeout", timeout)
         self.cache_control = cache_control
         self.partial_status = partial_status
@@ -106,7 +111,8 @@ class GraphResource:
         stamp(req, resp)
         try:
             context = self._context(req, path)
-            result = self.graph.run(context, timeout=deadline.remaining(context.deadline))
+            outputs = fields.wanted(self.graph, req.params) if self.fields else None
+            result = self.graph.run(context, timeout=deadline.remaining(context.deadline), outputs=outputs)
             self._answer(context, result, resp)
         except NodeError as error:
             cause = problem.cause_of(error)
@@ -116,8 +122,10 @@ class GraphResource:
                 self._relay(error.node_id, cause, context, resp)
             else:
                 self._fail(error, context, resp)
-        except Problem as refused:
-            problem.render(refused, resp, request_id(req.env))
+        except UnknownOutput as error:
+            problem.render(fields.refused(error), resp, request_id(req.env))
+        except Problem as error:
+            problem.render(error, resp, request_id(req.env))
 
     def _context(self, req: falcon.Request, path: dict[str, Any]) -> RequestContext:
         limit = self.timeout if self.timeout is not None else self.graph.timeout
@@ -127,7 +135,7 @@ class GraphResource:
         check_accept(req)
         context = RequestContext(req, path, deadline.after(seconds), self.site.trust)
         if self.input.query is not None:
-            context.query = self.input.read_query(req.params)
+            context.query = self.input.read_query(req.params, without="fields" if self.fields else None)
         content = context.body = bodies.read_body(req, self.site.max_request_bytes)
         if self.input.body is not None and req.method not in ("GET", "HEAD"):
             context.json = self.input.read_body(req, content)

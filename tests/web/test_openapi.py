@@ -84,7 +84,8 @@ def test_input_is_described_as_it_is_declared(app: App) -> None:
     assert item["parameters"] == [
         {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
     ]
-    size, tag = item["get"]["parameters"]
+    size, tag, fields = item["get"]["parameters"]
+    assert (fields["name"], fields["required"], fields["schema"]["type"]) == ("fields", False, "array")
     assert size == {
         "name": "size",
         "in": "query",
