@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import socket
 import ssl
 import struct
@@ -16,8 +17,6 @@ import sys
 import threading
 import time
 from collections import Counter
-
-STEPS = {"send", "drip", "sleep", "fin", "rst", "stall", "no_read", "body", "endless", "again"}
 
 
 class State:
@@ -133,6 +132,9 @@ def play(connection, script, head, buffer, path):
                 until_closed(connection, args[1])
         elif name == "sleep":
             until_closed(connection, args[0])
+        elif name == "linger":  # close, unless the next request comes in time
+            if not select.select([connection], [], [], args[0])[0]:
+                raise Gone
         elif name == "body":
             buffer = read_body(connection, head, buffer)
         elif name == "stall":

@@ -63,6 +63,7 @@ class Connection:
         "closed",
         "done",
         "error",
+        "idle_since",
         "inbound",
         "retire_at",
         "unfinished",
@@ -85,7 +86,7 @@ class Connection:
         self._pending: bytes | memoryview = b""
         self._writer: Any = None
         self.inbound = Inbound(options)
-        self.retire_at = self.usable_until = 0.0
+        self.idle_since = self.retire_at = self.usable_until = 0.0
         fd = wire.fileno()
         poll = _poll()
         poll.register(fd, POLLIN)

@@ -3,7 +3,8 @@
 When a connection is used again, and when not (RFC 9112 §9): the last used one is taken first, so that the others grow
 old and are closed; it must not have been idle for too long, nor open for too long, and it must be silent. It may still
 be closed by the upstream at the same moment. Then an idempotent call is sent once more on a fresh connection, which
-nobody sees; another call only if not a byte of it had left.
+nobody sees; another call only if not a byte of it had left. To make that rare, calls that could not be sent again stay
+away from connections that are idle for half as long as the upstream was seen to close them after.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ OnDrop = Callable[[Host, str], None]
 _NEVER = 1e7
 _JITTER = 0.1
 _FOREVER = float("inf")
+# For how long it is remembered after how many idle seconds the upstream closes connections.
+_LEARNED = 60.0
 
 
 class HostPool:
@@ -46,6 +49,8 @@ class HostPool:
         "_on_drop",
         "_open",
         "_options",
+        "_patience",
+        "_patience_until",
         "_retired",
         "_sweep_later",
     )
@@ -70,6 +75,8 @@ class HostPool:
         self._idle: dict[Connection, None] = {}  # a set in order of release
         self._open = self._connecting = 0
         self._retired = False
+        self._patience = _FOREVER
+        self._patience_until = 0.0
 
     @property
     def idle(self) -> int:
@@ -86,12 +93,13 @@ class HostPool:
         if deadline <= started:
             raise UpstreamTimeout("no time is left for the call")
         parts = framed(self._line.head(call), call)
-        connection = self._take(started)
+        repeatable = call.idempotent and _repeatable(call)
+        connection = self._take(started, _FOREVER if repeatable else self._patience / 2)
         if connection is not None:
             try:
                 return self._exchange(connection, call, parts, started, deadline)
             except UpstreamConnectError as error:
-                if (error.sent and not call.idempotent) or not _repeatable(call):
+                if not repeatable and (error.sent or not _repeatable(call)):
                     raise
         return self._exchange(self._connect(deadline), call, parts, started, deadline)
 
@@ -113,9 +121,13 @@ class HostPool:
 
     # Connections
 
-    def _take(self, moment: float) -> Connection | None:
+    def _take(self, moment: float, most: float) -> Connection | None:
+        """A connection that has not been idle for more than so many seconds."""
         while self._idle:
             connection, _ = self._idle.popitem()
+            if moment - connection.idle_since > most and moment < self._patience_until:
+                self._idle[connection] = None  # the others are older
+                return None
             if moment >= connection.usable_until:
                 connection.close("max_age" if moment >= connection.retire_at else "idle")
             elif connection.is_silent():
@@ -146,6 +158,7 @@ class HostPool:
         if cause or connection.closed or self._retired or not self._options.reuse or not idle:
             connection.close(cause or "not_kept_alive")
             return moment
+        connection.idle_since = moment
         connection.usable_until = min(moment + idle, connection.retire_at)
         self._idle[connection] = None
         self._sweep_later()
@@ -153,6 +166,12 @@ class HostPool:
 
     def _closed(self, connection: Connection, cause: str) -> None:
         self._open -= 1
+        if cause == "closed_by_upstream":
+            moment = now()
+            self._patience = min(
+                moment - connection.idle_since, self._patience if moment < self._patience_until else _FOREVER
+            )
+            self._patience_until = moment + _LEARNED
         self._idle.pop(connection, None)
         self._on_drop(self._host, cause)
 
