@@ -91,6 +91,9 @@ class NodeError(FastdagError):
     def __str__(self) -> str:
         return f"{self.node_id} failed ({self.reason})" + (f": {self.message}" if self.message else "")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.node_id, self.reason, self.message))
+
 
 class UpstreamError(FastdagError):
     """A call to an upstream that brought no usable answer.
