@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage
 
-.PHONY: serve test lint types wheel clean $(BENCHES)
+.PHONY: serve test lint types wheel docs clean $(BENCHES)
 
 serve: $(VENV)/with-nothing
 	@$(BIN)/python -m app.serve
@@ -23,11 +23,14 @@ types: $(VENV)/with-lint
 wheel: $(VENV)/with-test
 	$(BIN)/python -m build
 
+docs: $(VENV)/with-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 $(BENCHES): bench-%: $(VENV)/with-bench
 	$(BIN)/python -m benchmarks.$* $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) dist build site
 
 # with-nothing: the project alone; with-X: the project with its extra X.
 $(VENV)/with-%: pyproject.toml | $(BIN)/pip
