@@ -95,7 +95,7 @@ class Run(Workers):
     def relay(self) -> None:
         """In the hub: one more worker, if there is something left to do."""
         self.relaying = False
-        if self.ready or self.waits_ready:
+        if (self.ready or self.waits_ready) and not self.breathing:
             crew().run(self.work)
         if self.timer is None and not self.over and self.limit < NEVER:
             # Armed only now: a run that never blocks is over before, and looks at the clock itself.
@@ -125,7 +125,9 @@ class Run(Workers):
             if clock >= breathe_at:
                 if loop.iteration == turn:
                     running[0] = -1
+                    self.breathing = True
                     breathe()
+                    self.breathing = False
                 clock = now()
                 turn, breathe_at = loop.iteration, clock + SLICE
                 continue

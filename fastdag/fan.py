@@ -41,6 +41,7 @@ class Fan:
         self.active = 0  # greenlets at work; one that is parked is not
         self.members: dict[Any, int] = {}  # greenlet -> the call it is at
         self.stopping = False
+        self.breathing = False
         self.relaying = False
         self.run: Any = scope.run if scope is not None else None
         self.contextvars = copy_context()
@@ -101,7 +102,9 @@ class Fan:
                 self._failed(i, error)
             if not i % 8 and now() >= breathe_at:
                 if loop.iteration == turn:
+                    self.breathing = True
                     breathe()
+                    self.breathing = False
                 turn, breathe_at = loop.iteration, now() + SLICE
 
     def _over(self) -> bool:
@@ -129,7 +132,7 @@ class Fan:
     def _relay(self) -> None:
         """In the hub: one more greenlet, if there is something left to do."""
         self.relaying = False
-        if self.next < self.count and self.active < self.concurrency and not self._over():
+        if self.next < self.count and self.active < self.concurrency and not (self.breathing or self._over()):
             self.run.assist(self.node, self.work)
 
     # -- a call that waits for a batch is no call in flight: it gives its place away meanwhile

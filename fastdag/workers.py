@@ -33,7 +33,17 @@ class Workers(Ledger):
     first is set by the greenlet itself, and read in the hub only, when that greenlet waits: inside the node.
     """
 
-    __slots__ = ("abandoned", "hub", "instruments", "relaying", "sources", "spawned", "storage", "workers")
+    __slots__ = (
+        "abandoned",
+        "breathing",
+        "hub",
+        "instruments",
+        "relaying",
+        "sources",
+        "spawned",
+        "storage",
+        "workers",
+    )
 
     def __init__(self, plan: Plan, start: float, instruments: Instruments) -> None:
         super().__init__(plan, start)
@@ -44,6 +54,7 @@ class Workers(Ledger):
         self.sources: dict[Any, Source] = {}  # greenlet -> whom it takes its work from, inside its node
         self.storage: dict[Any, Any] = {}  # what node kinds keep for the length of a run, by their own keys
         self.abandoned = 0
+        self.breathing = False  # a worker lets the loop turn and goes on: nobody takes its place meanwhile
         self.relaying = True  # whoever starts the run asks for the first relay
 
     def node_of(self, greenlet: Any) -> int | None:
