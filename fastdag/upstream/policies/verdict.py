@@ -7,8 +7,6 @@ that was given less than half of its usual time (envoy#25487).
 
 from __future__ import annotations
 
-import ssl
-
 from fastdag.concurrency import Timeout
 from fastdag.errors import UpstreamConnectError, UpstreamProtocolError, UpstreamTimeout
 from fastdag.upstream.call import Call, Response
@@ -36,8 +34,8 @@ def good(end: Response | BaseException) -> bool:
 def worth_another(end: Response | BaseException) -> bool:
     """Whether another host, or another connection, may do better: the upstream is passing trouble, or said nothing.
 
-    Not after TLS refused: it would refuse again.
+    Not where the transport knows better (`hopeless`): TLS that refused would refuse again.
     """
     if isinstance(end, Response):
         return 502 <= end.status_code <= 504
-    return isinstance(end, UpstreamConnectError) and not end.received and not isinstance(end.__cause__, ssl.SSLError)
+    return isinstance(end, UpstreamConnectError) and not end.received and not end.hopeless
