@@ -275,7 +275,7 @@ def test_what_a_node_spawns_dies_with_the_run(end):
 
 
 def test_spawning_needs_a_run():
-    with pytest.raises(RuntimeError, match="works inside a run only; outside of one, use gevent.spawn"):
+    with pytest.raises(RuntimeError, match=r"works inside a run only; outside of one, use gevent.spawn"):
         Context().spawn(print)
 
 

@@ -148,5 +148,5 @@ def test_a_function_without_a_name_needs_an_id():
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
 def test_a_timeout_that_is_no_time_is_refused(timeout):
-    with pytest.raises(ValueError, match="^a: timeout takes a positive number of seconds, or None; not "):
+    with pytest.raises(ValueError, match=r"^a: timeout takes a positive number of seconds, or None; not "):
         Node("a", timeout=timeout)
