@@ -103,7 +103,7 @@ def test_changing_the_subgraph_changes_the_graph(offer):
 def test_what_nothing_binds_is_refused_with_the_outer_name(offer):
     page = Graph("page")
     page.include(offer, prefix="left_")
-    with pytest.raises(GraphError, match="page.left_price wants 'left_product', which nothing provides"):
+    with pytest.raises(GraphError, match=r"page\.left_price wants 'left_product', which nothing provides"):
         page.compile()
 
 
