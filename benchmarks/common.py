@@ -374,15 +374,19 @@ class Bar:
 
     def cells(self) -> list[str]:
         sign = "≥" if self.least else "≤"
-        bar = "-" if self.bar is None else f"{sign} {self.bar:g} {self.unit}"
+        bar = "-" if self.bar is None else f"{sign} {_figure(self.bar)} {self.unit}"
         if self.goal is not None:
             bar += f" (goal {self.goal:g})"
         return [
             self.what,
-            f"{self.value:.3g} {self.unit}",
+            f"{_figure(self.value)} {self.unit}",
             bar,
             "-" if self.bar is None else "met" if self.met else "MISSED",
         ]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
 def at_least(what: str, value: float, bar: float | None, unit: str = "×", *, goal: float | None = None) -> Bar:
