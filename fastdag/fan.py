@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context as ContextVars
 from contextvars import copy_context
 from typing import Any
 
@@ -74,9 +73,7 @@ class Fan:
         self.members[me] = -1
         self.run.sources[me] = self
         try:
-            while self.next < self.count:
-                own = self.contextvars.copy()
-                own.run(self._work_in, own, me)
+            self._work_off(me)
         finally:
             del self.run.sources[me]
             del self.members[me]
@@ -84,10 +81,10 @@ class Fan:
             if not self.members:
                 self.run.hub.loop.run_callback(self.finished.wake)
 
-    def _work_in(self, own: ContextVars, me: Any) -> None:
-        unchanged, loop, results, call = self.contextvars, self.run.hub.loop, self.results, self.call
+    def _work_off(self, me: Any) -> None:
+        own, loop, results, call = self.contextvars.copy, self.run.hub.loop, self.results, self.call
         turn, breathe_at = loop.iteration, now() + SLICE
-        while self.next < self.count and own == unchanged:
+        while self.next < self.count:
             i = self.next
             self.next = i + 1
             if not self.relaying and self.next < self.count and self.active < self.concurrency:
@@ -95,7 +92,7 @@ class Fan:
                 loop.run_callback(self._relay)
             self.members[me] = i
             try:
-                results[i] = call(i)
+                results[i] = own().run(call, i)
             except BaseException as error:
                 if self._over():
                     raise
