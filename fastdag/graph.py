@@ -25,6 +25,7 @@ from fastdag.shape.merge import merge_outputs
 from fastdag.sinks import Sinks
 from fastdag.upstream.call import Request
 from fastdag.upstream.client import Upstream
+from fastdag.watch import OnOutput, WatchedRun, pruned
 from fastdag.wiring import Declaration, Population, make
 
 __all__ = ["Graph"]
@@ -217,18 +218,27 @@ class Graph:
         return self._plan
 
     def run(
-        self, context: Any = None, *, timeout: float | None = _UNSET, outputs: Iterable[str] | None = None
+        self,
+        context: Any = None,
+        *,
+        timeout: float | None = _UNSET,
+        outputs: Iterable[str] | None = None,
+        on_output: OnOutput | None = None,
     ) -> Result:
         """Run the graph for one request and return `(node_data, merged)`.
 
         `context` can be any value and reaches every node. `timeout` overrides the graph's, in seconds; a run inside a
         run is bounded by the outer deadline, too. `outputs` names what is wanted, by key or id and with dotted paths
-        into it; only what that needs runs. A required node that fails raises a `NodeError`.
+        into it; only what that needs runs. `on_output(id, key, data)` hears of every output the moment it is there; it
+        neither waits nor raises. A required node that fails raises a `NodeError`.
         """
         seconds = self.timeout if timeout is _UNSET else check_seconds("timeout=", timeout, zero=True)
         selection = None if outputs is None else self._select(outputs)
         plan = selection.plan if selection is not None else self._plan or self.compile()
-        run = Run(plan, context, seconds, self.instruments)
+        if on_output is None:
+            run = Run(plan, context, seconds, self.instruments)
+        else:
+            run = WatchedRun(plan, context, seconds, self.instruments, pruned(selection, on_output))
         run.go()
         data = node_data(run)
         try:
