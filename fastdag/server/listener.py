@@ -35,7 +35,8 @@ class Listener:
 
     def __init__(self, house: House, sock: Any) -> None:
         self._house = house
-        self._sock = original("socket", "socket")(fileno=sock.detach())
+        self._plain = original("socket", "socket")
+        self._sock: Any = self._plain(fileno=sock.detach())
         self._sock.setblocking(False)
         self._environ = listener_environ(house.cfg, self._sock.getsockname())
         self._most = most_connections(house.cfg.worker_connections)
@@ -67,9 +68,11 @@ class Listener:
                 self._rest()
                 return
             try:
-                sock, address = self._sock.accept()
+                # `accept` would make the socket out of the patched module's class.
+                number, address = self._sock._accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
+            sock = self._plain(self._sock.family, self._sock.type, self._sock.proto, fileno=number)
             sock.setblocking(False)
             peer = Peer(house.cfg, address)
             Connection(house, sock, peer, connection_environ(self._environ, address), surplus=surplus >= 0)
