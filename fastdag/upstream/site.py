@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any, Protocol, TypeVar
 
 from fastdag.concurrency import sleep
 from fastdag.events import Instruments
 from fastdag.upstream.call import Host, Send, Transport
 
-__all__ = ["Policy", "Site", "State"]
+__all__ = ["Chance", "Policy", "Site", "State"]
+
+T = TypeVar("T")
 
 
 class State(Protocol):
     """What one policy remembers about one upstream."""
 
     def describe(self) -> dict[str, Any]: ...
+
+
+class Chance(Protocol):
+    """What draws lots."""
+
+    def uniform(self, a: float, b: float) -> float: ...
+
+    def sample(self, population: Sequence[T], k: int) -> list[T]: ...
 
 
 S = TypeVar("S", bound=State)
@@ -43,7 +53,7 @@ class Site:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     sleep: Callable[[float], object] = sleep
-    random: Random = field(default_factory=Random)
+    random: Chance = random  # the module: it seeds itself anew in a forked worker, so that no two draw the same
     states: dict[str, State] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)  # URLs of hosts whose breaker is not closed: breaker
 

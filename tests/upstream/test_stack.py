@@ -1,6 +1,8 @@
 """The stack: its order, its overrides, and what it says about itself."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -140,3 +142,21 @@ def test_closing_closes_the_transport():
     stack = build(site())
     stack.close()
     assert stack.site.transport.closed
+
+
+FORK = """
+import os
+from fastdag.upstream.site import Site
+
+site = Site("up", (), None)
+for _ in range(2):
+    if not os.fork():
+        print(site.random.uniform(0, 1), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_forked_workers_draw_different_lots():
+    found = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True, timeout=20)
+    assert len(set(found.stdout.split())) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 import msgspec
@@ -16,7 +15,7 @@ from fastdag.upstream.policies.fields import seconds
 from fastdag.upstream.policies.identity import key_of, target_of
 from fastdag.upstream.policies.storable import Lifetime, cacheable, lifetime
 from fastdag.upstream.policies.store import MemoryStore, Store
-from fastdag.upstream.site import Site
+from fastdag.upstream.site import Chance, Site
 
 __all__ = ["Cache", "Entry", "Vault"]
 
@@ -212,7 +211,7 @@ class _Layer:
             site.instruments.emit(event, upstream=site.name, **more)
 
 
-def _jittered(life: Lifetime, random: Random, *, ours: bool) -> Lifetime:
+def _jittered(life: Lifetime, random: Chance, *, ours: bool) -> Lifetime:
     """What the upstream grants is only ever shortened."""
     return life._replace(fresh=life.fresh * random.uniform(0.9, 1.1 if ours else 1.0))
 
