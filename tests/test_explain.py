@@ -1,6 +1,6 @@
 """What a run would do, without doing it."""
 
-from fastdag import Graph
+from fastdag import Cache, Graph, Request, Upstream
 
 
 def test_nodes_come_in_the_order_in_which_they_could_run_and_none_runs():
@@ -42,3 +42,31 @@ def test_long_chains_are_explained_without_recursion():
     for number in range(1, 3000):
         graph.node(id=f"n{number}")(eval(f"lambda context, n{number - 1}: 0"))
     assert graph.compile().explain()[-1].wave == 2999
+
+
+def test_a_fetch_tells_its_call_as_far_as_it_is_known():
+    catalog = Upstream("catalog", "http://127.0.0.1:9", timeout=0.8, cache=Cache(ttl=5))
+    graph = Graph("page")
+    graph.fetch("product", catalog, "/products/{path.id}", params={"lang": "{query.lang?}"})
+    graph.fetch("seller", catalog, "/sellers/{product.seller_id}", timeout=0.3)
+    graph.fetch("built", catalog, lambda context: Request("GET", "/x"))
+    graph.fetch("other", catalog, "/x/{path.nothing}")
+    graph.fetch("reviews", catalog, "/reviews/{item}", each="product.reviews")
+
+    explained = {each.id: each.call for each in graph.compile().explain({"path": {"id": "a/b"}, "query": {}})}
+
+    product = explained["product"]
+    assert (product["upstream"], product["method"], product["target"]) == ("catalog", "GET", "/products/a%2Fb")
+    assert (product["timeout"], product["attempt_timeout"]) == (0.8, 1.0)
+    assert product["cache_key"]
+    assert explained["seller"]["target"] == "/sellers/{product.seller_id}"
+    assert (explained["seller"]["timeout"], explained["seller"]["cache_key"]) == (0.3, None)
+    assert callable(explained["built"]["target"])
+    assert explained["other"]["problem"] == "{path.nothing} has no value"
+    assert (explained["reviews"]["target"], explained["reviews"]["each"]) == ("/reviews/{item}", "product.reviews")
+
+
+def test_without_a_cache_calls_have_no_key():
+    graph = Graph("page")
+    graph.fetch("product", Upstream("catalog", "http://127.0.0.1:9"), "/products/1")
+    assert graph.compile().explain()[0].call["cache_key"] is None

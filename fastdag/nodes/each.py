@@ -86,6 +86,9 @@ class EachNode(Node):
     def problems(self) -> list[str]:
         return self.inner.problems()
 
+    def explain(self, context: Any) -> dict[str, Any]:
+        return {**self.inner.explain(context), "each": self.each, "concurrency": self.concurrency}
+
     def load(self, context: Any, *args: Any, **parents: Any) -> Any:
         elements = self._elements(args[0])
         keys = list(elements) if isinstance(elements, Mapping) else None

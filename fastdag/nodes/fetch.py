@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
-from fastdag.errors import GraphError, InvalidValue
+from fastdag.context import SCOPE, Scope
+from fastdag.errors import GraphError, InvalidValue, UpstreamError
 from fastdag.node import Node, NodeOptions
 from fastdag.nodes.answer import SUCCESS, Answer
 from fastdag.nodes.reference import Read, Templates
 from fastdag.signature import Parameters, wrong_kind
-from fastdag.upstream.call import Request, Response
+from fastdag.upstream.call import Call, Request, Response
 from fastdag.upstream.client import Upstream
 from fastdag.upstream.encode import (
     Body,
@@ -29,12 +31,16 @@ from fastdag.upstream.policies.bulkhead import Bulkhead
 from fastdag.upstream.policies.cache import Cache
 from fastdag.upstream.policies.coalesce import Coalesce
 from fastdag.upstream.policies.hedge import Hedge
+from fastdag.upstream.policies.identity import key_of
 from fastdag.upstream.policies.retry import Retry
 
 __all__ = ["FetchNode", "FetchOptions"]
 
-#: `(timeout, context, args, parents) -> Response`
-Ask = Callable[[float | None, Any, tuple[Any, ...], dict[str, Any]], Response]
+#: `(timeout, context, args, parents) -> Response`, or the `Call` that would bring it
+Ask = Callable[[float | None, Any, tuple[Any, ...], dict[str, Any]], Any]
+
+#: `(context, parents) -> (target, headers, body, content type)`
+Encode = Callable[[Any, dict[str, Any]], tuple[str, Any, Body, str | None]]
 
 RETURNS = ("first", "last", "append")
 
@@ -115,10 +121,14 @@ class FetchNode(Node):
         forward = header_names(f"{id}: forward_headers", forward_headers)
         described = (method, params, headers, json, data)
         self._ask: Ask
+        self._sketch: dict[str, Any] = {"method": method, "target": path, "params": params}
+        self._prepare: Ask | None = None
         if isinstance(path, str):
             how.update(forward=forward, options=check_policies(id, policies) or None)
             templates = Templates(id)
-            self._ask = _by_template(upstream, templates, path, described, how)
+            method, encode = _by_template(templates, path, described)
+            self._ask = _asking(upstream.send, method, encode, how)
+            self._prepare = _asking(upstream.prepare, method, encode, how)
             self._parameters = templates.parameters()
         elif callable(path):
             if described != ("GET", None, None, None, None):
@@ -137,6 +147,27 @@ class FetchNode(Node):
             self._return_headers(context, response)
         return self._answer(response)
 
+    def explain(self, context: Any) -> dict[str, Any]:
+        """The call as far as it is known beforehand: what depends on a parent stands as the reference it is."""
+        site = self.upstream.stack.site
+        about = {
+            "upstream": self.upstream.name,
+            "timeout": self.timeout or site.timeout,
+            "attempt_timeout": site.attempt_timeout,
+            **self._sketch,
+            "cache_key": None,
+        }
+        if self._prepare is None or self._parameters.params:
+            return about
+        try:
+            call = copy_context().run(_in_scope, context, self._prepare, self.timeout)
+        except UpstreamError as error:
+            return {**about, "problem": str(error)}
+        about.update(method=call.method, target=call.target, params=None)
+        if self.upstream.keeps_answers:
+            about["cache_key"] = ":".join(key_of(call))
+        return about
+
     def _return_headers(self, context: Any, response: Response) -> None:
         parts = getattr(context, "response", None)
         if parts is None:
@@ -147,13 +178,15 @@ class FetchNode(Node):
                     parts.add_header(name, value, how)
 
 
+def _in_scope(context: Any, prepare: Ask, timeout: float | None) -> Call:
+    SCOPE.set(Scope(context))  # for the headers that go upstream with every call of the request
+    call: Call = prepare(timeout, context, (), {})
+    return call
+
+
 def _by_template(
-    upstream: Upstream,
-    templates: Templates,
-    path: str,
-    described: tuple[str, Any, Mapping[str, Any] | None, Any, Any],
-    how: dict[str, Any],
-) -> Ask:
+    templates: Templates, path: str, described: tuple[str, Any, Mapping[str, Any] | None, Any, Any]
+) -> tuple[str, Encode]:
     method, params, headers, json, data = described
     method = token(f"{templates.node_id}: method", method).upper()
     read_path = templates.path(path)
@@ -162,18 +195,23 @@ def _by_template(
     read_body = _body(templates, json, data)
     if templates.problems:
         raise GraphError(templates.problems)
-    send = upstream.send
 
-    def ask(timeout: float | None, context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
+    def encode(context: Any, parents: dict[str, Any]) -> tuple[str, Any, Body, str | None]:
         target = read_path(context, parents)
         if read_query is not None:
             query = read_query(context, parents)
             if query:
                 target = f"{target}?{query}"
         sent = () if read_headers is None else read_headers(context, parents)
-        if read_body is None:
-            return send(method, target, sent, timeout=timeout, **how)
-        body, content_type = read_body(context, parents)
+        body, content_type = (None, None) if read_body is None else read_body(context, parents)
+        return target, sent, body, content_type
+
+    return method, encode
+
+
+def _asking(send: Callable[..., Any], method: str, encode: Encode, how: dict[str, Any]) -> Ask:
+    def ask(timeout: float | None, context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Any:
+        target, sent, body, content_type = encode(context, parents)
         return send(method, target, sent, body, content_type=content_type, timeout=timeout, **how)
 
     return ask

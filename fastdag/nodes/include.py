@@ -44,6 +44,9 @@ class Included(Node):
     def parameters(self) -> Parameters:
         return self.inner.parameters()
 
+    def explain(self, context: Any) -> dict[str, Any]:
+        return self.inner.explain(context)
+
     def problems(self) -> list[str]:
         return self.inner.problems()
 

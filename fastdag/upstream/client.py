@@ -182,6 +182,23 @@ class Upstream:
         )
 
     def send(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: Body = None, **how: Any
+    ) -> Response:
+        """What `request` does, for code that has encoded everything already; `how` is what `prepare` takes."""
+        scope = SCOPE.get()
+        if scope is not None and scope.over:
+            raise UpstreamRejected("the run that this call belongs to is over", upstream=self.name, reason="cancelled")
+        call = self.prepare(method, target, headers, body, **how)
+        if self._auth is not None:
+            given = self._auth(call)
+            call.headers = _merged(
+                {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
+            )
+        if self.instruments.active:
+            return self._observed(call, scope)
+        return self._named(call)
+
+    def prepare(
         self,
         method: str,
         target: str,
@@ -195,12 +212,10 @@ class Upstream:
         idempotent: bool | None = None,
         max_bytes: int | None = None,
         options: Mapping[str, Policy | None] | None = None,
-    ) -> Response:
-        """What `request` does, for code that has checked and encoded everything already, as a fetch node has."""
+    ) -> Call:
+        """The call that `send` would send, but for what `auth` adds."""
         scope = SCOPE.get()
-        if scope is not None and scope.over:
-            raise UpstreamRejected("the run that this call belongs to is over", upstream=self.name, reason="cancelled")
-        call = Call(
+        return Call(
             method,
             target,
             self._headers(scope, headers, content_type, forward),
@@ -213,14 +228,6 @@ class Upstream:
             timeout=timeout,
             options=options,
         )
-        if self._auth is not None:
-            given = self._auth(call)
-            call.headers = _merged(
-                {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
-            )
-        if self.instruments.active:
-            return self._observed(call, scope)
-        return self._named(call)
 
     def _named(self, call: Call) -> Response:
         try:
@@ -267,6 +274,12 @@ class Upstream:
             raise
         finally:
             self.instruments.emit("call.ended", **about, status=status, reason=reason, elapsed=now() - start)
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether answers are kept or shared, so that calls have keys; with `auth`, only the call itself tells."""
+        policies = self.stack.policies
+        return self._auth is None and (policies["cache"] is not None or policies["coalesce"] is not None)
 
     def describe(self) -> dict[str, Any]:
         """The effective stack, limits and state, as data."""
