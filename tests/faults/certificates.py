@@ -8,7 +8,7 @@ def openssl(folder, *arguments):
 
 
 def make(folder):
-    """`ca.pem`; `good` (localhost and 127.0.0.1), `expired`, `stranger` (signed by itself), `client`: .pem and .key."""
+    """`ca.pem`; `good` (localhost and 127.0.0.1), `expired`, `stranger` (its own CA), `client`: .pem and .key."""
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Test CA")
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"

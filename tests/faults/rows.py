@@ -33,7 +33,7 @@ class Row:
     @property
     def splits(self):
         """Whole, byte by byte, and at random; once where only time passes."""
-        return (0, 1, 7, 8) if any(step[0] == "send" for step in self.steps) else (0,)
+        return (0, 1, 7) if any(step[0] == "send" for step in self.steps) else (0,)
 
 
 def says(text, *then):
@@ -81,8 +81,18 @@ ROWS = [
     Row("U25 body without end", says(BARE, STALL), "timeout", seconds=SHORT),
     Row("U25 body without end, some of it", says(BARE + "ok", STALL), "timeout", seconds=SHORT),
     # Interim answers.
-    Row("U09 100 for ever", (("again", "HTTP/1.1 100 Continue\r\n\r\n", 0.01),), "protocol", wrong="it takes them until the time is up"),
-    Row("U09 102 for ever", (("again", "HTTP/1.1 102 Processing\r\n\r\n", 0.01),), "protocol", wrong="an interim answer is an error that says nothing was sent"),
+    Row(
+        "U09 100 for ever",
+        (("again", "HTTP/1.1 100 Continue\r\n\r\n", 0.01),),
+        "protocol",
+        wrong="it takes them until the time is up",
+    ),
+    Row(
+        "U09 102 for ever",
+        (("again", "HTTP/1.1 102 Processing\r\n\r\n", 0.01),),
+        "protocol",
+        wrong="an interim answer is an error that says nothing was sent",
+    ),
     Row(
         "U10 early hints",
         says("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", ("sleep", 0.05), ("send", OK)),
@@ -98,7 +108,12 @@ ROWS = [
         kept=True,
         wrong="an interim answer is an error",
     ),
-    Row("eleven interim answers", says("HTTP/1.1 102 Wait\r\n\r\n" * 11 + OK), "protocol", wrong="an interim answer is an error that says nothing was sent"),
+    Row(
+        "eleven interim answers",
+        says("HTTP/1.1 102 Wait\r\n\r\n" * 11 + OK),
+        "protocol",
+        wrong="an interim answer is an error that says nothing was sent",
+    ),
     Row(
         "interim with a length",
         says("HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n" + OK),
@@ -106,8 +121,18 @@ ROWS = [
         kept=True,
         wrong="an interim answer is an error",
     ),
-    Row("only an interim answer", says("HTTP/1.1 103 Hints\r\n\r\n", FIN), "protocol", wrong="an interim answer is an error that says nothing was sent"),
-    Row("101 unasked", says("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"), "protocol", wrong="an interim answer is an error that says nothing was sent"),
+    Row(
+        "only an interim answer",
+        says("HTTP/1.1 103 Hints\r\n\r\n", FIN),
+        "protocol",
+        wrong="an interim answer is an error that says nothing was sent",
+    ),
+    Row(
+        "101 unasked",
+        says("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+        "protocol",
+        wrong="an interim answer is an error that says nothing was sent",
+    ),
     Row("status 099", says("HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\nok"), "protocol"),
     # More than was asked for. What the next call sees is checked after every row.
     Row("U13 two answers at once", says(OK + OK.replace("ok", "no")), b"ok", wrong=EXTRA),
@@ -118,7 +143,9 @@ ROWS = [
     Row("204 with a body", says("HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nok"), b"", wrong=EXTRA),
     Row("304 with a body", says("HTTP/1.1 304 No\r\n\r\nok"), b"", wrong=EXTRA),
     Row("HEAD with a body", says(OK), b"", method="HEAD", wrong=EXTRA),
-    Row("HEAD with a second answer", says(headers("Content-Length: 9", body="") + OK), b"", method="HEAD", wrong=EXTRA),
+    Row(
+        "HEAD with a second answer", says(headers("Content-Length: 9", body="") + OK), b"", method="HEAD", wrong=EXTRA
+    ),
     Row("HEAD", says(headers("Content-Length: 9", body="")), b"", method="HEAD", kept=True),
     Row("HEAD, chunked", says(headers("Transfer-Encoding: chunked", body="")), b"", method="HEAD", kept=True),
     Row("HEAD, empty", says(headers("Content-Length: 0", body="")), b"", method="HEAD", kept=True),
@@ -161,16 +188,37 @@ ROWS = [
     Row("M04 CR in a header", says(headers("X-A: b\rc", "Content-Length: 2")), "protocol", wrong=LENIENT),
     Row("status of four digits", says(OK.replace("200", "2000")), "protocol"),
     # Sizes.
-    Row("101 headers", says(headers(*[f"X-{n}: 1" for n in range(100)], "Content-Length: 2")), "too_large", wrong="?"),
-    Row("100 headers", says(headers(*[f"X-{n}: 1" for n in range(99)], "Content-Length: 2")), b"ok", kept=True, wrong="it allows one less"),
+    Row(
+        "101 headers",
+        says(headers(*[f"X-{n}: 1" for n in range(100)], "Content-Length: 2")),
+        "too_large",
+        wrong="it has no such limit",
+    ),
+    Row(
+        "100 headers",
+        says(headers(*[f"X-{n}: 1" for n in range(99)], "Content-Length: 2")),
+        b"ok",
+        kept=True,
+        wrong="it allows one less",
+    ),
     Row("endless header", says("HTTP/1.1 200 OK\r\nX: ", ("endless", "x" * 4096)), "too_large", wrong="protocol"),
     Row("endless headers", says("HTTP/1.1 200 OK\r\n", ("endless", "X: y\r\n" * 999)), "too_large", wrong="protocol"),
-    Row("length over the limit", says(headers(f"Content-Length: {(2 << 20) + 1}", body=""), STALL), "too_large",
-        seconds=1.0, wrong=SILENT),
+    Row(
+        "length over the limit",
+        says(headers(f"Content-Length: {(2 << 20) + 1}", body=""), STALL),
+        "too_large",
+        seconds=1.0,
+        wrong=SILENT,
+    ),
     Row("U52 endless chunks", says(CHUNKED, ("endless", "10000\r\n" + "x" * 65536 + "\r\n")), "too_large"),
     Row("endless body until close", says(BARE, ("endless", "x" * 65536)), "too_large"),
     Row("endless chunk extension", says(CHUNKED + "1;", ("endless", "x" * 65536)), "too_large", wrong="protocol"),
-    Row("endless trailers", says(CHUNKED + "2\r\nok\r\n0\r\n", ("endless", "X: y\r\n" * 9999)), "too_large", wrong="?"),
+    Row(
+        "endless trailers",
+        says(CHUNKED + "2\r\nok\r\n0\r\n", ("endless", "X: y\r\n" * 9999)),
+        "too_large",
+        wrong="it has no such limit",
+    ),
     # Content codings.
     Row("gzip", says(packed("gzip", gzip.compress(TEXT))), TEXT, kept=True),
     Row("gzip in two members", says(packed("gzip", gzip.compress(TEXT) * 2)), TEXT * 2, kept=True),
@@ -185,27 +233,46 @@ ROWS = [
     Row("coding nobody knows", says(packed("rot13", b"ok")), "decode", kept=True, wrong="it hands out the raw body"),
     Row("three codings", says(packed("gzip, gzip, gzip", b"ok")), "decode", kept=True, wrong=LENIENT),
     Row("gzip without a body", says(packed("gzip", b"")), b"", kept=True),
-    Row("HEAD of gzip", says(headers("Content-Encoding: gzip", "Content-Length: 99", body="")), b"", method="HEAD",
-        kept=True),
+    Row(
+        "HEAD of gzip",
+        says(headers("Content-Encoding: gzip", "Content-Length: 99", body="")),
+        b"",
+        method="HEAD",
+        kept=True,
+    ),
     Row("U50 gzip bomb", says(packed("gzip", gzip.compress(bytes(64 << 20)))), "too_large", kept=True),
     Row("U50 deflate bomb", says(packed("deflate", zlib.compress(bytes(64 << 20)))), "too_large", kept=True),
-    Row("bomb in a bomb", says(packed("gzip, gzip", gzip.compress(gzip.compress(bytes(64 << 20))))), "too_large",
-        kept=True),
+    Row(
+        "bomb in a bomb",
+        says(packed("gzip, gzip", gzip.compress(gzip.compress(bytes(64 << 20))))),
+        "too_large",
+        kept=True,
+    ),
     # Whether the connection may be used again.
     Row("plain answer", says(OK), b"ok", kept=True),
     Row("chunks", says(CHUNKED + "1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n"), b"ok", kept=True),
     Row("chunks with trailers", says(CHUNKED + "2\r\nok\r\n0\r\nX-Sum: 9\r\n\r\n"), b"ok", kept=True),
-    Row("trailer about framing", says(CHUNKED + "2\r\nok\r\n0\r\nContent-Length: 9\r\n\r\n"), "protocol", wrong=LENIENT),
+    Row(
+        "trailer about framing", says(CHUNKED + "2\r\nok\r\n0\r\nContent-Length: 9\r\n\r\n"), "protocol", wrong=LENIENT
+    ),
     Row("U43 Connection: close", says(CLOSE, ("sleep", 1)), b"ok"),
     Row("U43 Connection: x, Close", says(CLOSE.replace("close", "x, Close"), ("sleep", 1)), b"ok", wrong=LENIENT),
     Row("HTTP/1.0", says(OK.replace("1.1", "1.0"), ("sleep", 1)), b"ok"),
-    Row("HTTP/1.0 that keeps alive", says(OK.replace("1.1", "1.0").replace("\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n")),
-        b"ok", kept=True),
-    Row("Keep-Alive: timeout=0", says(headers("Keep-Alive: timeout=0", "Content-Length: 2"), ("sleep", 1)), b"ok",
-        wrong=LENIENT),
+    Row(
+        "HTTP/1.0 that keeps alive",
+        says(OK.replace("1.1", "1.0").replace("\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n")),
+        b"ok",
+        kept=True,
+    ),
+    Row(
+        "Keep-Alive: timeout=0",
+        says(headers("Keep-Alive: timeout=0", "Content-Length: 2"), ("sleep", 1)),
+        b"ok",
+        wrong=LENIENT,
+    ),
     Row("h2c is offered", says(headers("Connection: upgrade", "Upgrade: h2c", "Content-Length: 2")), b"ok", kept=True),
     Row("answers and closes", says(OK, FIN), b"ok"),
     Row("answers and resets", says(OK, ("sleep", 0.02), RST), b"ok"),
     Row("status without a reason", says("HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok"), b"ok", kept=True),
     Row("U55 empty answer", says(headers("Content-Length: 0", body="")), b"", kept=True),
-]  # fmt: skip
+]

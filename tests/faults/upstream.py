@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 
 
@@ -147,6 +148,7 @@ def play(connection, script, head, buffer, path):
             raise Gone
         elif name == "fin":
             if isinstance(connection, ssl.SSLSocket) and args != ["raw"]:
+                connection.settimeout(0.2)
                 connection.unwrap()
             connection.shutdown(socket.SHUT_WR)
             raise Gone
@@ -243,8 +245,10 @@ def main():
     for name in ("good", "expired", "stranger"):
         context = tls(f"{folder}/{name}.pem", f"{folder}/{name}.key")
         ports[name] = listen(lambda connection, context=context: serve_http(connection, context))
-    import warnings
-
+    mutual = tls(f"{folder}/good.pem", f"{folder}/good.key")
+    mutual.verify_mode = ssl.CERT_REQUIRED
+    mutual.load_verify_locations(f"{folder}/ca.pem")
+    ports["mutual"] = listen(lambda connection: serve_http(connection, mutual))
     warnings.simplefilter("ignore", DeprecationWarning)
     old = tls(f"{folder}/good.pem", f"{folder}/good.key", ssl.TLSVersion.TLSv1)
     ports["old"] = listen(lambda connection: serve_http(connection, old))

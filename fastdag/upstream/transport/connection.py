@@ -25,7 +25,13 @@ from select import POLLIN
 from typing import Any
 
 from fastdag.concurrency import getcurrent, original
-from fastdag.errors import UpstreamConnectError, UpstreamError, UpstreamProtocolError, UpstreamTimeout
+from fastdag.errors import (
+    UpstreamConnectError,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.parser import Inbound
 from fastdag.upstream.transport.process import PROCESS
@@ -35,6 +41,10 @@ __all__ = ["Connection"]
 
 _CHUNK = 64 << 10
 _poll = original("select", "poll")
+
+
+def _forked() -> UpstreamRejected:
+    return UpstreamRejected("the process was forked, and the call stayed with the parent", reason="cancelled")
 
 
 class Connection:
@@ -194,7 +204,7 @@ class Connection:
         """Read once. True if more is to come and may be there already."""
         try:
             if self._pid != PROCESS.pid:
-                raise UpstreamConnectError("the process was forked")
+                raise _forked()
             data = self._recv(_CHUNK)
             if self.done:
                 self.close("unsolicited_bytes" if data else "closed_by_upstream")
@@ -220,9 +230,12 @@ class Connection:
     def _on_writable(self) -> None:
         try:
             if self._pid != PROCESS.pid:
-                raise BrokenPipeError("the process was forked")
+                raise _forked()
             count = self._send(self._pending)
         except BlockingIOError:
+            return
+        except UpstreamRejected as error:
+            self._fail(error, error.reason)
             return
         except Exception as error:
             self._write_failed(error)

@@ -89,8 +89,9 @@ class _Brotli:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         yield self._stream.process(data, output_buffer_limit=_STEP)
-        while not self._stream.can_accept_more_data():
-            yield self._stream.process(b"", output_buffer_limit=_STEP)
+        # Its can_accept_more_data() says yes with output left, so it is asked until there is none.
+        while not self._stream.is_finished() and (rest := self._stream.process(b"", output_buffer_limit=_STEP)):
+            yield rest
 
     def ended(self) -> bool:
         return bool(self._stream.is_finished())

@@ -24,7 +24,7 @@ class Options:
     - `max_headers`, `max_header_bytes`, `max_interim`: what an answer may have of each. Its body is bounded by the
       call's `max_bytes`, on the wire and decoded.
     - `dns_ttl`, `dns_stale`: how long addresses are used, and for how much longer if they cannot be looked up again.
-      `nameservers` (`"10.0.0.2:53"`) are asked instead of the system's, `resolve(name) -> addresses` instead of DNS.
+      `nameservers` (`"10.0.0.2"`) are asked instead of the system's, `resolve(name) -> addresses` instead of DNS.
     - `refuse`: networks (`"169.254.0.0/16"`) that no connection is made to, whatever a name resolves to.
     """
 
@@ -39,7 +39,8 @@ class Options:
     max_interim: int = 10
     dns_ttl: Seconds = 5.0
     dns_stale: Seconds = 60.0
-    nameservers: Sequence[str] | None = None
+    nameservers: Sequence[str] = ()
+    nameserver_port: int = 53
     resolve: Callable[[str], Sequence[str]] | None = None
     refuse: Sequence[str] = ()
 

@@ -83,8 +83,11 @@ class Pool:
             return [address for text in self._options.resolve(name) for address in numeric(text)]
         # One channel per look-up: none is left open, and a changed resolv.conf is seen. c-ares looks at its clock
         # once a second, so there is no use in a shorter timeout.
-        servers = self._options.nameservers
-        resolver = hub_resolver(timeout=1, tries=3, **({"servers": list(servers)} if servers else {}))
+        servers: dict[str, Any] = {}
+        if self._options.nameservers:
+            port = self._options.nameserver_port
+            servers = {"servers": list(self._options.nameservers), "udp_port": port, "tcp_port": port}
+        resolver = hub_resolver(timeout=1, tries=3, **servers)
         try:
             found = resolver.getaddrinfo(name, None, AF_UNSPEC, SOCK_STREAM)
         finally:

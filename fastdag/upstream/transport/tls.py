@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from socket import SHUT_RD
 from typing import Any
 
 from fastdag.errors import UpstreamConnectError
@@ -60,19 +61,22 @@ def _trust_the_system(context: ssl.SSLContext) -> None:
 class TLSWire:
     """A socket's `send`, `recv`, `fileno` and `close`, with TLS between."""
 
-    __slots__ = ("_incoming", "_outgoing", "_socket", "_tls", "close", "fileno")
+    __slots__ = ("_ended", "_incoming", "_outgoing", "_socket", "_tls", "close", "fileno")
 
     def __init__(self, sock: Any, context: ssl.SSLContext, name: str) -> None:
         self._socket = sock
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._ended = False
         self.close = sock.close
         self.fileno = sock.fileno
 
     def recv(self, size: int) -> bytes:
         """What can be read now, all of it; `b""` after a close_notify. Raises `BlockingIOError` like a socket."""
         data = self._socket.recv(size)
+        if self._ended:
+            return b""
         if not data:
             raise ConnectionResetError("the connection ended without a TLS close_notify")
         self._incoming.write(data)
@@ -80,11 +84,20 @@ class TLSWire:
         try:
             while piece := self._tls.read(_CHUNK):
                 pieces.append(piece)
+            self._end()
         except ssl.SSLWantReadError:
             self.flush()  # an answer of TLS itself, to a key update for example
             if not pieces:
                 raise BlockingIOError from None
         return b"".join(pieces)
+
+    def _end(self) -> None:
+        """A close_notify was read. The next read is to say so, even if the upstream leaves the socket open."""
+        self._ended = True
+        try:
+            self._socket.shutdown(SHUT_RD)
+        except OSError:  # it is closed already
+            pass
 
     def send(self, data: bytes | memoryview) -> int:
         """Send a part of it; the number of bytes that were taken. Raises `BlockingIOError` like a socket."""
