@@ -214,7 +214,7 @@ class Connection(Wire):
         unread = self._reading.unread
         if not unread:
             self._state = IDLE
-            self.expires = self._since + self.house.cfg.keepalive
+            self.expires = self._since + self.house.keepalive
             return
         self._state = NEXT
         self.expires = inf

@@ -48,7 +48,7 @@ def status_of(error: Exception) -> int:
 class Limits:
     """gunicorn's limits as its own parser reads them, and what a whole head may come to."""
 
-    __slots__ = ("field_size", "fields", "head", "line", "parser")
+    __slots__ = ("casefold", "field_size", "fields", "head", "line", "parser")
 
     def __init__(self, cfg: Any) -> None:
         line = cfg.limit_request_line
@@ -56,6 +56,7 @@ class Limits:
         self.line = (1 << 20) if line == 0 else min(line, MAX_REQUEST_LINE) if line > 0 else MAX_REQUEST_LINE
         self.fields = cfg.limit_request_fields or 256
         self.field_size = cfg.limit_request_field_size if cfg.limit_request_field_size > 0 else 8190
+        self.casefold = cfg.casefold_http_method
         self.head = self.line + self.fields * (self.field_size + 2) + 4
         self.parser = {
             "limit_request_line": self.line,
@@ -157,7 +158,7 @@ class Head(Request):  # type: ignore[misc]
         self.length = parser.content_length or 0
         self.chunked = parser.is_chunked
         self.keep_alive = parser.should_keep_alive
-        if cfg.casefold_http_method:
+        if limits.casefold:
             self.method = self.method.upper()
         self._target(parser.path.decode("latin-1"), limits.line)
         fields = parser.headers

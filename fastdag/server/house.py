@@ -46,6 +46,7 @@ class House:
         self.draining = False
         self.shedding = False
         self.preambles = ("", "")
+        self.keepalive = cfg.keepalive  # gunicorn looks each of its settings up
         self.closing = not cfg.keepalive
         self.before = _hook(worker, "pre_request", PreRequest)
         self.after = _hook(worker, "post_request", PostRequest)

@@ -10,13 +10,11 @@ import os
 import sys
 import time
 import traceback
-from contextvars import Context
 from types import FrameType
-from typing import Any
 
 from fastdag.concurrency import original
-from fastdag.context import SCOPE, Scope
 from fastdag.deadline import now
+from fastdag.engine import Run
 from fastdag.server.heartbeat import INTERVAL, Heartbeat
 from fastdag.server.house import House
 from fastdag.server.logpump import Pumps
@@ -77,18 +75,12 @@ def culprit(frame: FrameType) -> str:
 
 
 def _node_of(frame: FrameType | None) -> str | None:
-    # Contextvars of another thread cannot be asked for; but whoever runs a node in a context, or with a scope, has
-    # that in a local variable of a frame further out.
+    # Contextvars of another thread cannot be asked for. But the engine's loop is a frame further out, and which node
+    # it runs is in its locals.
     while frame is not None:
-        for value in list(frame.f_locals.values()):
-            node = _named_by(value)
-            if node is not None:
-                return node
+        seen = frame.f_locals
+        run, running = seen.get("self"), seen.get("running")
+        if isinstance(run, Run) and running and running[0] >= 0:
+            return str(run.plan.ids[running[0]])
         frame = frame.f_back
     return None
-
-
-def _named_by(value: Any) -> str | None:
-    if isinstance(value, Context):
-        value = value.get(SCOPE)
-    return value.node_id if isinstance(value, Scope) else None
