@@ -19,6 +19,7 @@ from fastdag.web.lifecycle import Hook, Lifecycle
 from fastdag.web.ops import Description, Reference
 from fastdag.web.request import request_id
 from fastdag.web.resource import GraphResource, RouteOptions, Site
+from fastdag.web.stream import FRAMES
 from fastdag.web.trust import Trust
 
 __all__ = ["App"]
@@ -92,9 +93,21 @@ class App(falcon.App[falcon.Request, falcon.Response]):
             env[SHED] = True
         self.in_flight += 1
         try:
-            return copy_context().run(self._falcon, env, start_response)
-        finally:
+            body = copy_context().run(self._falcon, env, start_response)
+        except BaseException:
             self.in_flight -= 1
+            raise
+        frames = env.get(FRAMES)
+        if frames is None:
+            self.in_flight -= 1
+        else:
+            frames.on_close(self._leave)
+            if body is not frames:  # something went wrong after it was made
+                frames.close()
+        return body
+
+    def _leave(self) -> None:
+        self.in_flight -= 1
 
     def add_graph(
         self,

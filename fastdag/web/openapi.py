@@ -14,6 +14,7 @@ from fastdag.web import fields
 from fastdag.web.params import fields_of
 from fastdag.web.problem import PROBLEM_JSON
 from fastdag.web.resource import GraphResource
+from fastdag.web.stream import EVENT_STREAM, NDJSON
 
 __all__ = ["Routes", "describe", "template"]
 
@@ -231,6 +232,8 @@ def _responses(method: str, resource: GraphResource, kinds: _Kinds) -> Iterator[
     }
     if method != "HEAD":
         answer["content"] = {"application/json": {"schema": _merged_schema(resource.graph, kinds)}}
+        if resource.stream:
+            answer["content"] |= {NDJSON: {"schema": {"type": "string"}}, EVENT_STREAM: {"schema": {"type": "string"}}}
     yield "200", answer
     if resource.partial_status not in (None, 200):
         yield str(resource.partial_status), {**answer, "description": "An answer that is not whole."}

@@ -17,7 +17,7 @@ from fastdag.errors import NodeError, Relayed, UpstreamStatusError
 from fastdag.outcome import FAILED
 from fastdag.shape.encode import encode
 
-__all__ = ["PROBLEM_JSON", "Problem", "cause_of", "of_bug", "of_failure", "of_relayed", "render"]
+__all__ = ["PROBLEM_JSON", "Problem", "cause_of", "document", "of_bug", "of_failure", "of_relayed", "render"]
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -105,21 +105,22 @@ def _failures(error: NodeError) -> list[dict[str, Any]]:
     return failed or [{"node": error.node_id, "reason": error.reason}]
 
 
-def _document(error: falcon.HTTPError, request_id: str) -> dict[str, Any]:
+def document(error: falcon.HTTPError, request_id: str) -> dict[str, Any]:
+    """An error as problem details."""
     status = error.status_code
     line = falcon.code_to_http_status(status)
     # Falcon's own titles are the status line: "404 Not Found".
     title = line.partition(" ")[2] if error.title in (None, line) else error.title
-    document: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    told: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
     if error.description is not None:
-        document["detail"] = error.description
+        told["detail"] = error.description
     if error.code is not None:
-        document["code"] = error.code
+        told["code"] = error.code
     if error.link is not None:
-        document["link"] = error.link
-    document.update(getattr(error, "members", ()))
-    document["request_id"] = request_id
-    return document
+        told["link"] = error.link
+    told.update(getattr(error, "members", ()))
+    told["request_id"] = request_id
+    return told
 
 
 def render(error: falcon.HTTPError, resp: falcon.Response, request_id: str) -> None:
@@ -128,6 +129,6 @@ def render(error: falcon.HTTPError, resp: falcon.Response, request_id: str) -> N
     if error.headers is not None:
         resp.set_headers(error.headers)
     resp.text = resp.media = resp.stream = None
-    resp.data = encode(_document(error, request_id))
+    resp.data = encode(document(error, request_id))
     resp.content_type = PROBLEM_JSON
     resp.set_header("Cache-Control", "no-store")

@@ -12,21 +12,29 @@ import falcon
 from fastdag import deadline
 from fastdag.errors import NodeError, Relayed, UnknownOutput
 from fastdag.graph import Graph
+from fastdag.result import Result
 from fastdag.shape.encode import EncodeError, encode_output
+from fastdag.watch import OnOutput
 from fastdag.web import body as bodies
 from fastdag.web import caching, fields, parts, problem
+from fastdag.web import stream as streams
 from fastdag.web.deliver import deliver
 from fastdag.web.guard import stamp
 from fastdag.web.params import Input
 from fastdag.web.partial import lacking, missing_header
 from fastdag.web.problem import Problem
 from fastdag.web.request import RequestContext, request_id
+from fastdag.web.stream import Frame
 from fastdag.web.trust import Trust
 
 __all__ = ["METHODS", "GraphResource", "RouteOptions", "Site"]
 
 #: What a graph can be bound to. OPTIONS is Falcon's answer, TRACE and CONNECT are nobody's.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+Wanted = tuple[str, ...] | None
+
+_JSON = (falcon.MEDIA_JSON,)
 
 log = logging.getLogger("fastdag.web")
 
@@ -49,6 +57,7 @@ class RouteOptions(TypedDict, total=False):
     timeout: float | None
     cache_control: str | None
     partial_status: int | None
+    stream: bool
     on_partial: str
 
 
@@ -66,6 +75,7 @@ class GraphResource:
     - `timeout`: seconds for the whole run; `None` takes the graph's own.
     - `cache_control`: the header to send with complete answers; partial ones are always `no-store`.
     - `partial_status`: the status of partial answers in place of 200, such as 203 or 206.
+    - `stream`: clients that prefer `application/x-ndjson` or `text/event-stream` get each output when it is there.
     - `on_partial`: `"serve"`, or `"fail"`: an answer that is not whole becomes the problem of its first missing node.
     - `site`: limits and trust; the defaults of `App` if it is not given.
 
@@ -83,6 +93,7 @@ class GraphResource:
         timeout: float | None = None,
         cache_control: str | None = None,
         partial_status: int | None = None,
+        stream: bool = False,
         on_partial: str = "serve",
         site: Site | None = None,
     ) -> None:
@@ -100,6 +111,8 @@ class GraphResource:
         self.timeout = deadline.check_seconds("timeout", timeout)
         self.cache_control = cache_control
         self.partial_status = partial_status
+        self.stream = stream
+        self._offered = (falcon.MEDIA_JSON, streams.NDJSON, streams.EVENT_STREAM) if stream else _JSON
         self.on_partial = on_partial
         self.site = site if site is not None else Site(Trust())
         for method in self.methods:
@@ -110,30 +123,32 @@ class GraphResource:
         """Answer one request."""
         stamp(req, resp)
         try:
+            media_type = negotiated(req, self._offered)
             context = self._context(req, path)
-            outputs = fields.wanted(self.graph, req.params) if self.fields else None
-            result = self.graph.run(context, timeout=deadline.remaining(context.deadline), outputs=outputs)
-            self._answer(context, result, resp)
-        except NodeError as error:
-            cause = problem.cause_of(error)
-            if isinstance(cause, (falcon.HTTPError, falcon.HTTPStatus)):
-                raise cause from None
-            if isinstance(cause, Relayed):
-                self._relay(error.node_id, cause, context, resp)
+            wanted = fields.wanted(self.graph, req.params) if self.fields else None
+            if media_type == falcon.MEDIA_JSON:
+                self._answer(context, self._run(context, wanted), resp)
             else:
-                self._fail(error, context, resp)
+                self._stream(context, wanted, media_type, resp)
+        except NodeError as error:
+            self._fail(error, context, resp)
         except UnknownOutput as error:
             problem.render(fields.refused(error), resp, request_id(req.env))
         except Problem as error:
             problem.render(error, resp, request_id(req.env))
+
+    def _run(self, context: RequestContext, wanted: Wanted, on_output: OnOutput | None = None) -> Result:
+        seconds = deadline.remaining(context.deadline)
+        return self.graph.run(context, timeout=seconds, outputs=wanted, on_output=on_output)
 
     def _context(self, req: falcon.Request, path: dict[str, Any]) -> RequestContext:
         limit = self.timeout if self.timeout is not None else self.graph.timeout
         seconds = self.site.trust.seconds_left(req.env, limit)
         if seconds is not None and seconds <= 0:
             raise Problem(504, reason="timeout")
-        check_accept(req)
         context = RequestContext(req, path, deadline.after(seconds), self.site.trust)
+        if self.stream:
+            context.asked.add("accept")
         if self.input.query is not None:
             context.query = self.input.read_query(req.params, without="fields" if self.fields else None)
         content = context.body = bodies.read_body(req, self.site.max_request_bytes)
@@ -143,7 +158,7 @@ class GraphResource:
             context.json = bodies.decode_json(content)
         return context
 
-    def _answer(self, context: RequestContext, result: Any, resp: falcon.Response) -> None:
+    def _answer(self, context: RequestContext, result: Result, resp: falcon.Response) -> None:
         missing = () if result.complete else tuple(lacking(result.outcomes))
         if missing and self.on_partial == "fail":
             raise _as_failure(missing[0], result)
@@ -166,40 +181,65 @@ class GraphResource:
             resp.status = status
         deliver(context, content, resp, tagged=not missing and status in (None, 200))
 
-    def _encoded(self, result: Any) -> bytes:
+    def _encoded(self, result: Result) -> bytes:
         try:
             return encode_output(result.merged, result.node_data)
         except EncodeError as error:
             raise NodeError(error.node_id or "", "exception", str(error), result) from error
 
-    def _relay(self, node_id: str, cause: Relayed, context: RequestContext, resp: falcon.Response) -> None:
-        if cause.status < 400:
+    def _fail(self, error: NodeError, context: RequestContext, resp: falcon.Response) -> None:
+        cause = problem.cause_of(error)
+        if isinstance(cause, (falcon.HTTPError, falcon.HTTPStatus)):
+            raise cause from None
+        if isinstance(cause, Relayed) and cause.status < 400:
             resp.status = cause.status  # nothing went wrong, and there is nothing else to say
         else:
-            problem.render(problem.of_relayed(node_id, cause), resp, context.request_id)
-        if node_id in context.parts:
-            parts.send_headers(context.parts[node_id], resp)
+            problem.render(self._problem(error, context), resp, context.request_id)
+        if isinstance(cause, Relayed) and error.node_id in context.parts:
+            parts.send_headers(context.parts[error.node_id], resp)
 
-    def _fail(self, error: NodeError, context: RequestContext, resp: falcon.Response) -> None:
-        if error.reason == "exception":
-            log.error(
-                "%s: node %r raised, request %s", self.graph.id, error.node_id, context.request_id, exc_info=error
-            )
-        problem.render(problem.of_failure(error, expose=self.site.expose_errors), resp, context.request_id)
+    def _problem(self, error: Exception, context: RequestContext) -> falcon.HTTPError:
+        """What an error that ended the run is to the client. A bug is logged, since the client is not told of it."""
+        cause = problem.cause_of(error) if isinstance(error, NodeError) else None
+        if isinstance(cause, falcon.HTTPError):
+            return cause
+        if isinstance(error, NodeError) and isinstance(cause, Relayed):
+            return problem.of_relayed(error.node_id, cause)
+        if not isinstance(error, NodeError) or error.reason == "exception":
+            log.error("%s failed, request %s: %s", self.graph.id, context.request_id, error, exc_info=error)
+        expose = self.site.expose_errors
+        if isinstance(error, NodeError):
+            return problem.of_failure(error, expose=expose)
+        return problem.of_bug(error, expose=expose)
+
+    def _stream(self, context: RequestContext, wanted: Wanted, media_type: str, resp: falcon.Response) -> None:
+        def run(on_output: OnOutput) -> Frame:
+            missing = lacking(self._run(context, wanted, on_output).outcomes)
+            told = [{"node": id, "reason": outcome.reason, "state": outcome.state} for id, outcome in missing]
+            return "end", {"complete": not told, "missing": told}
+
+        def explain(error: Exception) -> Frame:
+            return "problem", problem.document(self._problem(error, context), context.request_id)
+
+        streams.send(streams.Frames(media_type, run, explain), media_type, context.request, resp)
 
 
-def _as_failure(missing: tuple[str, Any], result: Any) -> NodeError:
+def _as_failure(missing: tuple[str, Any], result: Result) -> NodeError:
     node_id, outcome = missing
     error = NodeError(node_id, outcome.reason or "exception", "the route takes no partial answers", result)
     error.__cause__ = outcome.error
     return error
 
 
-def check_accept(req: falcon.Request) -> None:
-    """406 for a client that says it takes no JSON (RFC 9110 §12.5.1)."""
+def negotiated(req: falcon.Request, offered: tuple[str, ...]) -> str:
+    """The media type that the client likes best (RFC 9110 §12.5.1), the first among equals; 406 if it likes none."""
     accept = req.env.get("HTTP_ACCEPT")
-    if accept and accept != "*/*" and not req.client_accepts(falcon.MEDIA_JSON):
-        raise Problem(406, detail=f"This route answers {falcon.MEDIA_JSON}.")
+    if not accept or accept == "*/*":
+        return offered[0]
+    found = req.client_prefers(offered)
+    if found is None:
+        raise Problem(406, detail=f"This route answers {', '.join(offered)}.")
+    return found if req.method != "HEAD" else offered[0]
 
 
 def check_methods(methods: Iterable[str]) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def app() -> App:
     made.add_graph("/products/{id:int(min=1)}", page, query=Page, partial_status=203)
     made.add_graph("/orders", graph_of(nothing, id="order"), methods=("POST",), body=list[Line])
     made.add_graph("/list", graph_of(reviews, id="list", body="reviews"))
-    made.add_graph("/ids", graph_of(product, reviews, id="ids", merge="ids"))
+    made.add_graph("/ids", graph_of(product, reviews, id="ids", merge="ids"), stream=True)
     made.add_graph("/own", graph_of(product, id="own", merge=lambda outputs: 1))
     return made
 
@@ -119,6 +119,8 @@ def test_answers_are_described_as_far_as_annotations_tell(app: App) -> None:
         "reviews": strings,
     }
     assert schema("/own") == {}
+    streams = app.openapi()["paths"]["/ids"]["get"]["responses"]["200"]["content"]
+    assert {"application/json", "application/x-ndjson", "text/event-stream"} == set(streams)
 
 
 def test_problems_and_completeness_are_described(app: App) -> None:
