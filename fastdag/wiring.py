@@ -93,9 +93,8 @@ class Population:
             queue.extend(found for found in self._neighbours(queue.popleft()) if self._admit(found))
 
     def _admit(self, node: Node) -> bool:
-        at = self.index.get(node.id)
-        if at is None:
-            self.index[node.id] = len(self.nodes)
+        at = self.index.setdefault(node.id, len(self.nodes))
+        if at == len(self.nodes):
             self.nodes.append(node)
             return True
         if self.nodes[at] is not node:
@@ -105,12 +104,8 @@ class Population:
         return False
 
     def _neighbours(self, node: Node) -> Iterator[Node]:
-        for edge in node._edges:
-            other = edge.child if edge.parent is node else edge.parent
-            if is_node(other):
-                yield from self._instance(other)
-        tied = [node.option("fallback"), *references(node.option("after"))]
-        for other in tied:
+        joined = [edge.child if edge.parent is node else edge.parent for edge in node._edges]
+        for other in (*joined, node.option("fallback"), *references(node.option("after"))):
             if is_node(other):
                 yield from self._instance(other)
 
