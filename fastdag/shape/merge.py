@@ -85,8 +85,8 @@ class _Merging:
             new_mapping = as_mapping(value)
             old_mapping = as_mapping(old) if new_mapping is not None else None
             if new_mapping is None or old_mapping is None:
+                into[name] = value
                 if not _same(old, value):
-                    into[name] = value
                     self._conflict(".".join(map(str, path)), self._writer(path, position), self._outputs[position][0])
                 continue
             target = self._own(into, name, old, old_mapping)
