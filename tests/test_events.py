@@ -1,0 +1,61 @@
+"""Who is told what: a closed set of names, and instruments that can do no harm."""
+
+import logging
+
+import pytest
+
+from fastdag.events import EVENTS, Instruments
+
+
+def test_nobody_listens_at_first():
+    instruments = Instruments()
+    assert instruments.active is False
+    instruments.emit("run.ended", graph="page")
+
+
+def test_everybody_who_asked_is_told_in_order():
+    told, instruments = [], Instruments()
+    instruments.on("run.ended", lambda name, fields: told.append((1, name, fields)))
+    instruments.on("run.ended", lambda name, fields: told.append((2, name, fields)))
+    instruments.on("run.started", lambda name, fields: told.append((3, name, fields)))
+    instruments.emit("run.ended", graph="page")
+    assert told == [(1, "run.ended", {"graph": "page"}), (2, "run.ended", {"graph": "page"})]
+
+
+def test_an_instrument_can_be_taken_off():
+    told, instruments = [], Instruments()
+
+    def instrument(name, fields):
+        told.append(name)
+
+    instruments.on("run.ended", instrument)
+    instruments.off("run.ended", instrument)
+    instruments.off("run.ended", instrument)
+    assert instruments.active is False
+    instruments.emit("run.ended")
+    assert told == []
+
+
+def test_an_unknown_name_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"^no event is called 'run\.end'; the events are .*run\.ended"):
+        Instruments().on("run.end", print)
+
+
+def test_an_instrument_that_raises_is_switched_off_and_the_others_go_on(caplog):
+    told, instruments = [], Instruments()
+
+    def broken(name, fields):
+        raise ValueError("broken")
+
+    instruments.on("run.ended", broken)
+    instruments.on("run.ended", lambda name, fields: told.append(name))
+    with caplog.at_level(logging.ERROR, logger="fastdag.events"):
+        instruments.emit("run.ended")
+        instruments.emit("run.ended")
+    assert told == ["run.ended"] * 2
+    assert len(caplog.records) == 1
+    assert "raised at run.ended and is switched off" in caplog.text
+
+
+def test_names_have_a_subject_and_a_verb():
+    assert all(name.count(".") == 1 for name in EVENTS)
