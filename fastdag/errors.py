@@ -4,6 +4,7 @@
     ├── GraphError                 the declaration: raised before anything runs
     ├── UnknownOutput              the caller: asked for an output that the graph does not have
     ├── NodeError                  the running node: a required one failed
+    ├── EncodeError                the running node: its data has no JSON form
     └── UpstreamError              the upstream, or the way there
         ├── UpstreamTimeout            timeout
         ├── UpstreamConnectError       connect: refused, unreachable, TLS, DNS
@@ -25,6 +26,7 @@ from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
+    "EncodeError",
     "FastdagError",
     "GraphError",
     "InvalidValue",
@@ -60,6 +62,20 @@ class GraphError(FastdagError, ValueError):
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
+
+
+class EncodeError(FastdagError, TypeError):
+    """Data that has no JSON form. `path` says where it is (`$.offer.price`), `node_id` whose it is, if known."""
+
+    def __init__(self, path: str, problem: str, node_id: str | None = None) -> None:
+        super().__init__(path, problem, node_id)
+        self.path = path
+        self.problem = problem
+        self.node_id = node_id
+
+    def __str__(self) -> str:
+        whose = f"the data of {self.node_id!r}" if self.node_id else "the answer"
+        return f"{whose} is no JSON at {self.path}: {self.problem}"
 
 
 class UnknownOutput(FastdagError, LookupError):

@@ -11,25 +11,11 @@ from typing import Any
 
 import msgspec
 
-from fastdag.errors import FastdagError
+from fastdag.errors import EncodeError
 
-__all__ = ["EncodeError", "encode", "encode_output"]
+__all__ = ["encode", "encode_output"]
 
 _ERRORS = (TypeError, ValueError, RecursionError, OverflowError)
-
-
-class EncodeError(FastdagError, TypeError):
-    """Data that has no JSON form. `path` says where it is (`$.offer.price`), `node_id` whose it is, if known."""
-
-    def __init__(self, path: str, problem: str, node_id: str | None = None) -> None:
-        super().__init__(path, problem, node_id)
-        self.path = path
-        self.problem = problem
-        self.node_id = node_id
-
-    def __str__(self) -> str:
-        whose = f"the data of {self.node_id!r}" if self.node_id else "the answer"
-        return f"{whose} is no JSON at {self.path}: {self.problem}"
 
 
 _encode = msgspec.json.Encoder().encode

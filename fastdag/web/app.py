@@ -72,7 +72,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         #: What answers, by path and method; for tools that show what there is.
         self.graph_routes: dict[str, dict[str, GraphResource]] = {}
         self._max_in_flight = math.inf if max_in_flight is None else _count("max_in_flight", max_in_flight)
-        self._lifecycle = Lifecycle(on_start, on_stop)
+        self._lifecycle = Lifecycle(on_start, on_stop, drain=self._drain_sinks)
         # First on the way in and last on the way out.
         guard = Guard(self._lifecycle, self.instruments)
         users = middleware if isinstance(middleware, Iterable) else (middleware,)
@@ -149,6 +149,10 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     def drain(self) -> None:
         """Say 503 at `/readyz` from now on, and answer everything else: the process is about to stop."""
         self._lifecycle.draining = True
+
+    def _drain_sinks(self) -> None:
+        for graph in {resource.graph for methods in self.graph_routes.values() for resource in methods.values()}:
+            graph.drain()
 
     def stop(self) -> None:
         """Run the stop hooks, once: call it when the worker ends (gunicorn's `worker_exit`). `atexit` does so, too."""

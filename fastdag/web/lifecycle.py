@@ -27,9 +27,12 @@ class Lifecycle:
 
     __slots__ = ("_lock", "_on_start", "_on_stop", "_pid", "draining", "started", "stopped")
 
-    def __init__(self, on_start: Hook | Iterable[Hook] | None, on_stop: Hook | Iterable[Hook] | None) -> None:
+    def __init__(
+        self, on_start: Hook | Iterable[Hook] | None, on_stop: Hook | Iterable[Hook] | None, *, drain: Hook
+    ) -> None:
         self._on_start = _hooks("on_start", on_start)
-        self._on_stop = _hooks("on_stop", on_stop)
+        # What is at work may still need what the stop hooks close.
+        self._on_stop = (*_hooks("on_stop", on_stop), drain)
         self._lock = RLock()
         self._pid = 0
         self.started = False
@@ -45,8 +48,7 @@ class Lifecycle:
             self.started = True
             self.stopped = self.draining = False
             self._pid = os.getpid()
-            if self._on_stop:
-                atexit.register(self.stop)
+            atexit.register(self.stop)
 
     def stop(self) -> None:
         with self._lock:

@@ -10,10 +10,10 @@ from typing import Any, TypedDict
 import falcon
 
 from fastdag import deadline
-from fastdag.errors import NodeError, Relayed, UnknownOutput
+from fastdag.errors import EncodeError, NodeError, Relayed, UnknownOutput
 from fastdag.graph import Graph
 from fastdag.result import Result
-from fastdag.shape.encode import EncodeError, encode_output
+from fastdag.shape.encode import encode_output
 from fastdag.watch import OnOutput
 from fastdag.web import body as bodies
 from fastdag.web import caching, fields, parts, problem

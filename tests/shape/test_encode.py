@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastdag.shape.encode import EncodeError, encode, encode_output
+from fastdag.errors import EncodeError
+from fastdag.shape.encode import encode, encode_output
 
 
 @dataclasses.dataclass

@@ -144,6 +144,23 @@ def test_a_forked_child_does_not_stop_what_its_parent_started(
     assert calls == ["a", "b"]
 
 
+def test_sinks_are_done_before_stop_hooks_close_what_they_need() -> None:
+    order: list[str] = []
+    graph = graph_of(nothing)
+
+    @graph.node(sink=True)
+    def audit(context: Any) -> None:
+        gevent.sleep(0.01)
+        order.append("audit")
+
+    app = App(on_stop=lambda: order.append("stopped"))
+    app.add_graph("/", graph)
+    TestApp(app).get("/")
+    app.stop()
+
+    assert order == ["audit", "stopped"]
+
+
 @pytest.mark.parametrize("argument", ["on_start", "on_stop"])
 def test_a_hook_that_cannot_be_called_is_refused(argument: str) -> None:
     with pytest.raises(TypeError, match=f"{argument} takes a function without arguments, or several of them; not 'x'"):
