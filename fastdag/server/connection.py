@@ -169,7 +169,7 @@ class Connection(Wire):
     def _refuse(self, code: int, *, close: bool = True) -> None:
         """Answer a request that does not get as far as the program."""
         house, head, answer = self.house, self._reading.head, refusal(code)
-        house.refused(code)
+        house.refused(code, head)
         if house.access.enabled:
             environ = request_environ(self.environ, head, b"") if head else unknown_environ(self.environ)
             house.access.note(Logged(answer.status, answer.length), head or (), environ, now() - self._since)

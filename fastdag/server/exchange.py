@@ -29,7 +29,18 @@ class Draining(GreenletExit):
 
 
 class Exchange:
-    __slots__ = ("_connection", "_content", "_environ", "_greenlet", "_logged", "head", "left", "response", "settled")
+    __slots__ = (
+        "_connection",
+        "_content",
+        "_environ",
+        "_greenlet",
+        "_logged",
+        "head",
+        "left",
+        "response",
+        "settled",
+        "thrown",
+    )
 
     def __init__(self, connection: Connection, head: Head, content: bytes) -> None:
         self._connection = connection
@@ -41,6 +52,7 @@ class Exchange:
         self.left = False
         self.response = Response(head, connection)
         self.settled = False
+        self._thrown = False
 
     def serve(self) -> bool:
         """Run it; called by the crew. True: somebody may still throw into this greenlet, do not use it again."""
@@ -70,7 +82,7 @@ class Exchange:
         if house.after is not None:
             context.run(self._after)
         self._connection.finished(self)
-        return not clean
+        return self._thrown or not clean
 
     def _answer(self) -> None:
         connection, response, head = self._connection, self.response, self.head
@@ -125,4 +137,5 @@ class Exchange:
         """Throw into the greenlet. Called in the hub, so it is not running: it waits, for whatever it may be."""
         greenlet = self._greenlet
         if greenlet is not None:
+            self._thrown = True
             greenlet.throw(reason)

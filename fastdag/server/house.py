@@ -59,6 +59,8 @@ class House:
 
     def begin_draining(self) -> None:
         self.draining = self.closing = True
+        if self.instruments is not None:  # it is a fastdag.App, which has health endpoints of its own
+            self.program.drain()
 
     def close_idle(self, seconds: float) -> None:
         """Close the connections that have been waiting for a request for so long."""
@@ -97,10 +99,10 @@ class House:
         self.pressure.fill = self.running / self.options.admission
         self.counts[outcome] += 1
 
-    def refused(self, code: int) -> None:
+    def refused(self, code: int, head: Head | None) -> None:
         self.counts["refused"] += 1
         if code == 503:
-            self.emit("request.shed", draining=self.draining)
+            self.emit("request.shed", path=head.path if head else "", request_id="")
 
     def held_by(self, who: str) -> None:
         """The watchdog, in its own thread, has found the loop held; the heartbeat tells how long, once it turns."""

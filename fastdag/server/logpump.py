@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any
 
 from fastdag.concurrency import original
-from fastdag.deadline import after, now
+from fastdag.deadline import now
 
 __all__ = ["Pump", "Pumps"]
 
@@ -26,18 +26,21 @@ _BATCH = 0.01
 
 
 class Pump:
-    """A text stream whose `write` never blocks; a thread writes to the descriptor."""
+    """A text stream whose `write` never blocks; a thread writes to the descriptor of the stream it stands for."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    encoding = "utf-8"
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._sleep = original("time", "sleep")
         self._bell = original("_thread", "allocate_lock")()
         self._bell.acquire()
         self.dropped = 0
-        self.encoding = "utf-8"
-        original("_thread", "start_new_thread")(self._run, ())
+        self.closed = False
+        stream.flush()
+        original("_thread", "start_new_thread")(self._run, (stream.fileno(),))
 
     def write(self, text: str) -> int:
         data = text.encode("utf-8", "backslashreplace")
@@ -46,41 +49,51 @@ class Pump:
             return len(text)
         self._size += len(data)
         self._waiting.append(data)
-        try:
-            self._bell.release()
-        except RuntimeError:  # it rings already
-            pass
+        self._ring()
         return len(text)
 
     def flush(self) -> None:
         """Nothing to do: the thread is on its way."""
 
     def fileno(self) -> int:
-        return self._fd
+        return int(self.stream.fileno())
+
+    def close(self) -> None:
+        """Gunicorn reopens its files: the thread writes what waits, closes the old one, and ends."""
+        self.closed = True
+        self._ring()
 
     def drain(self, seconds: float) -> bool:
         """Wait for the thread to write what waits; whether it did."""
-        until = after(seconds)
-        assert until is not None
+        until = now() + seconds
         while self._size and now() < until:
             self._sleep(_BATCH)
         return not self._size
 
-    def _run(self) -> None:
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:  # it rings already
+            pass
+
+    def _run(self, fd: int) -> None:
         while True:
             self._bell.acquire()
             self._sleep(_BATCH)
             while self._waiting:
                 lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
                 data = b"".join(lines)
-                if not self._write(data):
+                if not self._write(fd, data):
                     self.dropped += len(lines)
                 self._size -= len(data)
+            if self.closed:
+                self.stream.close()
+                return
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, fd: int, data: bytes) -> bool:
         while data:
             try:
-                data = data[os.write(self._fd, data) :]
+                data = data[os.write(fd, data) :]
             except BlockingIOError:  # somebody has set the descriptor so
                 self._sleep(_BATCH)
             except OSError:
@@ -89,47 +102,47 @@ class Pump:
 
 
 class Pumps:
-    """The pumps of a process, one per descriptor, put into gunicorn's handlers and taken out again."""
+    """The pumps of a process, one per stream, put into gunicorn's handlers and taken out again."""
 
     def __init__(self) -> None:
-        self._pumps: dict[int, Pump] = {}
-        self._replaced: list[tuple[Any, Any]] = []
+        self._pumps: list[Pump] = []
         self.install()
 
     def install(self) -> None:
         """Also after gunicorn has reopened its files: those handlers have a new stream then."""
-        for name in _LOGGERS:
-            for handler in logging.getLogger(name).handlers:
-                stream = getattr(handler, "stream", None)
-                fd = None if isinstance(stream, Pump) else _descriptor(stream)
-                if fd is None or not isinstance(handler, logging.StreamHandler):
-                    continue
-                if fd not in self._pumps:
-                    self._pumps[fd] = Pump(fd)
-                self._replaced.append((handler, stream))
-                handler.stream = self._pumps[fd]
+        self._pumps = [pump for pump in self._pumps if not pump.closed]
+        for handler in _handlers():
+            stream = handler.stream
+            if not isinstance(stream, Pump) and _has_descriptor(stream):
+                handler.stream = next((pump for pump in self._pumps if pump.stream is stream), None) or Pump(stream)
+                self._pumps.append(handler.stream)
 
     @property
     def dropped(self) -> int:
         """Lines that were lost, in all."""
-        return sum(pump.dropped for pump in self._pumps.values())
+        return sum(pump.dropped for pump in set(self._pumps))
 
     def write(self, text: str) -> None:
         """To the error log, from any thread, past `logging` and its locks, which the blocked one may hold."""
-        for handler in logging.getLogger("gunicorn.error").handlers:
-            stream = getattr(handler, "stream", None)
-            if isinstance(stream, Pump):
-                stream.write(text)
+        for handler in _handlers(_LOGGERS[:1]):
+            if isinstance(handler.stream, Pump):
+                handler.stream.write(text)
 
     def close(self) -> None:
         """Write what waits; where that works, the handlers get their streams back."""
-        for handler, stream in self._replaced:
-            if self._pumps[handler.stream.fileno()].drain(0.3):
-                handler.stream = stream
+        for handler in _handlers():
+            pump = handler.stream
+            if isinstance(pump, Pump) and pump.drain(0.3):
+                handler.stream = pump.stream
 
 
-def _descriptor(stream: Any) -> int | None:
+def _handlers(loggers: tuple[str, ...] = _LOGGERS) -> list[Any]:
+    found = [handler for name in loggers for handler in logging.getLogger(name).handlers]
+    return [handler for handler in found if isinstance(handler, logging.StreamHandler)]
+
+
+def _has_descriptor(stream: Any) -> bool:
     try:
-        return int(stream.fileno())
+        return int(stream.fileno()) >= 0
     except (AttributeError, OSError, ValueError):
-        return None
+        return False

@@ -161,9 +161,9 @@ class Server:
         return [int(pid) for pid in children.split()]
 
     def end(self):
-        """SIGTERM, and SIGKILL for the whole group if that is not enough; the exit status."""
+        """A quick stop, and SIGKILL for the whole group if that is not enough; the exit status."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGQUIT)
             try:
                 self.process.wait(6)
             except subprocess.TimeoutExpired:

@@ -60,6 +60,14 @@ def test_all_that_is_refused_is_named_at_once():
     assert refusals(Config()) == []
 
 
+def test_preloading_an_unpatched_program_is_refused(monkeypatch):
+    cfg = Config()
+    cfg.set("preload_app", True)
+    assert refusals(cfg) == []
+    monkeypatch.setattr("fastdag.server.options.is_patched", lambda: False)
+    assert "first lines of gunicorn.conf.py" in refusals(cfg)[0]
+
+
 @pytest.mark.parametrize(
     ("line", "fields", "size", "limits"),
     [(4094, 100, 8190, (4094, 100, 8190)), (0, 0, 0, (1 << 20, 256, 8190)), (9000, 10, 100, (8190, 10, 100))],

@@ -127,9 +127,16 @@ def test_workers_end_when_their_master_is_killed(tmp_path, worker):
         pid = server.workers()[0]
         server.process.kill()
         server.process.wait(2)
-        server.until(lambda: not Path(f"/proc/{pid}").exists(), seconds=4)
+        server.until(lambda: not runs(pid), seconds=2)
         with pytest.raises(ConnectionError), socket.create_connection(server.address, timeout=1):
             pass
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_loop_that_is_held_is_reported_with_its_stack_and_counted(ours):
@@ -169,6 +176,20 @@ def test_a_log_that_nobody_reads_holds_up_nothing(tmp_path):
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_reopened_logs_are_written_on_and_nothing_is_left_of_the_old_ones(tmp_path):
+    access, error = tmp_path / "access.log", tmp_path / "gunicorn.log"
+    with serving(tmp_path, settings=f"errorlog = {str(error)!r}") as server:
+        server.get("/")
+        server.until(lambda: "GET / 200" in access.read_text())
+        before = server.stats()["fds"]
+        for number in range(3):
+            access.rename(tmp_path / f"access.{number}")
+            server.process.send_signal(signal.SIGUSR1)
+            server.until(access.exists)
+            server.until(lambda: server.get("/") and "GET / 200" in access.read_text())
+        server.until(lambda: server.stats()["fds"] == before)
 
 
 def test_a_full_disk_holds_up_nothing(tmp_path):

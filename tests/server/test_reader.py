@@ -103,7 +103,7 @@ def test_what_is_read_from_damaged_requests_is_what_gunicorn_reads():
     """Thousands of requests with a byte or two changed: whatever is accepted here, gunicorn reads the same in it."""
     chance = random.Random(9112)
     accepted = 0
-    for _ in range(3000):
+    for _ in range(2000):
         data = bytearray(chance.choice(list(VALID.values()))[0])
         for _ in range(chance.randint(1, 2)):
             data[chance.randrange(len(data))] = chance.choice(b'\r\n\t :;,0125afAGT/\x00\x7f\xe9"%_-')
@@ -115,7 +115,7 @@ def test_what_is_read_from_damaged_requests_is_what_gunicorn_reads():
             continue
         accepted += 1
         assert mine(whole(bytes(data))) == stock(bytes(data)), bytes(data)
-    assert accepted > 200
+    assert accepted > 150
 
 
 def test_a_body_longer_than_it_may_be_is_refused_before_it_arrives():
