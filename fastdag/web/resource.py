@@ -124,7 +124,7 @@ class GraphResource:
         stamp(req, resp)
         try:
             media_type = negotiated(req, self._offered)
-            context = self._context(req, path)
+            context = self.context(req, path)
             wanted = fields.wanted(self.graph, req.params) if self.fields else None
             if media_type == falcon.MEDIA_JSON:
                 self._answer(context, self._run(context, wanted), resp)
@@ -141,9 +141,14 @@ class GraphResource:
         seconds = deadline.remaining(context.deadline)
         return self.graph.run(context, timeout=seconds, outputs=wanted, on_output=on_output)
 
-    def _context(self, req: falcon.Request, path: dict[str, Any]) -> RequestContext:
-        limit = self.timeout if self.timeout is not None else self.graph.timeout
-        seconds = self.site.trust.seconds_left(req.env, limit)
+    @property
+    def limit(self) -> float | None:
+        """Seconds that a run may take: the route's, or else the graph's."""
+        return self.timeout if self.timeout is not None else self.graph.timeout
+
+    def context(self, req: falcon.Request, path: dict[str, Any]) -> RequestContext:
+        """What the nodes will see of a request; a `Problem` if its deadline is over or its input does not fit."""
+        seconds = self.site.trust.seconds_left(req.env, self.limit)
         if seconds is not None and seconds <= 0:
             raise Problem(504, reason="timeout")
         context = RequestContext(req, path, deadline.after(seconds), self.site.trust)
