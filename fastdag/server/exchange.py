@@ -35,11 +35,11 @@ class Exchange:
         "_environ",
         "_greenlet",
         "_logged",
+        "_thrown",
         "head",
         "left",
         "response",
         "settled",
-        "thrown",
     )
 
     def __init__(self, connection: Connection, head: Head, content: bytes) -> None:
