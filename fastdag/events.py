@@ -1,51 +1,60 @@
 """What can happen, by name, and who is told.
 
-The set of names is closed: logs, metrics, traces, timeline and panel all speak it. An `Instruments` belongs to one
-graph, upstream or app; with nothing installed, an event costs one look at an attribute. An instrument that raises
-is taken out and logged; the request never notices.
+The set of names is closed, and so are the fields of each: logs, metrics, traces, timeline and panel all speak it. An
+`Instruments` belongs to one graph, upstream or app; with nothing installed, an event costs one look at an attribute.
+An instrument that raises is taken out and logged; the request never notices.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["EVENTS", "Instrument", "Instruments"]
 
-EVENTS = frozenset(
+#: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain data
+#: of it), `node` an id, or `None` where the code belongs to no node; `status` is 0 where nothing was answered, `reason`
+#: is empty where nothing went wrong.
+EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "run.started",
-        "run.ended",
-        "node.started",
-        "node.ended",
-        "node.abandoned",
-        "call.started",
-        "call.ended",
-        "attempt.started",
-        "attempt.ended",
-        "retry.scheduled",
-        "retry.refused",
-        "hedge.started",
-        "breaker.changed",
-        "breaker.rejected",
-        "bulkhead.rejected",
-        "cache.hit",
-        "cache.stale",
-        "cache.miss",
-        "merge.conflict",
-        "host.ejected",
-        "host.returned",
-        "connection.dropped",
-        "sink.dropped",
-        "sink.failed",
-        "request.shed",
-        "node.shed",
-        "loop.lagged",
+        # The app. `environ` is WSGI's; `trace` holds the headers that carry the trace on, and can be replaced in it.
+        "request.started": ("method", "path", "request_id", "environ"),
+        "request.ended": ("method", "path", "route", "status", "request_id", "trace_id", "elapsed", "environ"),
+        "request.shed": ("path", "request_id", "draining"),  # the first two in the app, the last at the server's door
+        "loop.lagged": ("seconds", "by"),
+        # The graph. `node.started` is told in the contextvars that the node will run in.
+        "run.started": ("graph", "run"),
+        "run.ended": ("graph", "run", "elapsed"),
+        "node.started": ("graph", "run", "node"),
+        "node.ended": ("graph", "run", "node", "state", "reason", "elapsed"),
+        "node.abandoned": ("graph", "node"),
+        "node.shed": ("graph", "node"),
+        "merge.conflict": ("graph", "path", "earlier", "later"),
+        "sink.dropped": ("graph", "node"),
+        "sink.failed": ("graph", "node", "error"),
+        # The upstream. `call` is the call about to be sent: headers may be set in it, for this attempt alone.
+        "call.started": ("upstream", "node", "method", "path"),
+        "call.ended": ("upstream", "node", "method", "path", "status", "reason", "elapsed"),
+        "attempt.started": ("upstream", "host", "method", "attempt", "call"),
+        "attempt.ended": ("upstream", "host", "method", "attempt", "call", "status", "reason", "elapsed"),
+        "retry.scheduled": ("upstream", "host", "attempt", "pause"),
+        "retry.refused": ("upstream", "host", "attempt", "why"),
+        "hedge.started": ("upstream", "after"),
+        "breaker.changed": ("upstream", "host", "previous", "state"),
+        "breaker.rejected": ("upstream", "host", "retry_after"),
+        "bulkhead.rejected": ("upstream", "in_flight", "waiting", "rejected"),
+        "cache.hit": ("upstream", "age"),
+        "cache.stale": ("upstream", "age", "why"),
+        "cache.miss": ("upstream",),
+        "host.ejected": ("upstream", "host", "seconds"),
+        "host.returned": ("upstream", "host"),
+        "connection.dropped": ("host", "cause"),
     }
 )
 
-Instrument = Callable[[str, dict[str, Any]], object]
+Instrument = Callable[[str, Mapping[str, Any]], object]
 
 log = logging.getLogger("fastdag.events")
 
@@ -54,33 +63,40 @@ class Instruments:
     """The callbacks of one graph, upstream or app, by event name.
 
     Emitting is written `if instruments.active: instruments.emit("run.ended", graph="page", elapsed=0.1)`: the
-    fields are only built when somebody listens.
+    fields are only built when somebody listens. `heard` holds the names that somebody listens to, for who would have
+    to do more than that.
     """
 
-    __slots__ = ("_by_name", "active")
+    __slots__ = ("_by_name", "active", "heard")
 
     def __init__(self) -> None:
         self.active = False
+        self.heard: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
         if name not in EVENTS:
             raise ValueError(f"no event is called {name!r}; the events are {', '.join(sorted(EVENTS))}")
-        self._by_name[name] = (*self._by_name.get(name, ()), instrument)
-        self.active = True
+        self._set(name, (*self._by_name.get(name, ()), instrument))
 
     def off(self, name: str, instrument: Instrument) -> None:
         """Undo `on`; an instrument that is not there is no error."""
-        left = tuple(other for other in self._by_name.get(name, ()) if other is not instrument)
-        self._by_name[name] = left
-        self.active = any(self._by_name.values())
+        # Equal, not identical: a bound method is a new object every time it is looked up.
+        self._set(name, tuple(other for other in self._by_name.get(name, ()) if other != instrument))
 
-    def emit(self, name: str, **fields: Any) -> None:
-        """Tell everybody who asked for this event."""
-        for instrument in self._by_name.get(name, ()):
-            try:
-                instrument(name, fields)
-            except Exception:
-                self.off(name, instrument)
-                log.exception("instrument %r raised at %s and is switched off", instrument, name)
+    def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
+        self._by_name[name] = instruments
+        self.heard = frozenset(name for name, found in self._by_name.items() if found)
+        self.active = bool(self.heard)
+
+    def emit(self, name: str, /, **fields: Any) -> None:
+        """Tell everybody who asked for this event. They share the fields, which nobody can change."""
+        if name in self.heard:
+            shared = MappingProxyType(fields)
+            for instrument in self._by_name[name]:
+                try:
+                    instrument(name, shared)
+                except Exception:
+                    self.off(name, instrument)
+                    log.exception("instrument %r raised at %s and is switched off", instrument, name)

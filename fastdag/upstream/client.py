@@ -46,6 +46,8 @@ Auth = Callable[[Call], Mapping[str, str] | None]
 # §9.2.2 too, but only if the service implements them so.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_TOLD = frozenset({"call.started", "call.ended"})
+
 
 class Upstream:
     """A service to fetch from. Looks like a `requests.Session` with a base URL, from inside a node or anywhere else.
@@ -194,7 +196,7 @@ class Upstream:
             call.headers = _merged(
                 {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
             )
-        if self.instruments.active:
+        if self.instruments.active and not _TOLD.isdisjoint(self.instruments.heard):
             return self._observed(call, scope)
         return self._named(call)
 
@@ -258,7 +260,7 @@ class Upstream:
     def _observed(self, call: Call, scope: Scope | None) -> Response:
         about = {
             "upstream": self.name,
-            "node": None if scope is None else scope.node_id,
+            "node": None if scope is None else scope.running,
             "method": call.method,
             "path": call.target.partition("?")[0],
         }

@@ -233,8 +233,8 @@ def test_response_looks_like_that_of_requests():
 def test_events_of_a_call():
     catalog, fake = upstream()
     told = []
-    catalog.on("call.started", lambda name, fields: told.append((name, fields)))
-    catalog.on("call.ended", lambda name, fields: told.append((name, fields)))
+    catalog.on("call.started", lambda name, fields: told.append((name, dict(fields))))
+    catalog.on("call.ended", lambda name, fields: told.append((name, dict(fields))))
     with run(Scope(node_id="product")):
         catalog.get("/x", params={"token": "secret"})
     fake.answer = UpstreamConnectError("refused")

@@ -12,6 +12,8 @@ from fastdag.upstream.site import Site
 
 __all__ = ["Attempt"]
 
+_TOLD = frozenset({"attempt.started", "attempt.ended"})
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -47,7 +49,7 @@ class _Layer:
             if self._header is not None:
                 call.headers = [*headers, (self._header, f"{deadline - now:.3f}")]
         try:
-            if site.instruments.active:
+            if site.instruments.active and not _TOLD.isdisjoint(site.instruments.heard):
                 return self._observed(call, now)
             return self._send(call)
         except Timeout:  # the caller's own, thrown into this greenlet
@@ -77,7 +79,13 @@ class _Layer:
 
     def _observed(self, call: Call, start: float) -> Response:
         site = self._site
-        about = {"upstream": site.name, "host": call.host.url if call.host else "", "attempt": call.attempt}
+        about = {
+            "upstream": site.name,
+            "host": call.host.url if call.host else "",
+            "method": call.method,
+            "attempt": call.attempt,
+            "call": call,
+        }
         site.instruments.emit("attempt.started", **about)
         status, reason = 0, "cancelled"
         try:

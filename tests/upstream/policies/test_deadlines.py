@@ -89,9 +89,12 @@ def test_attempts_are_told():
     b = bench(answer(503), UpstreamTimeout("late"), retry=Retry(backoff=0))
     with pytest.raises(UpstreamTimeout):
         b.send()
-    about = {"upstream": "up", "host": "http://a:1"}
-    assert b.told("attempt.started") == [{**about, "attempt": 0}, {**about, "attempt": 1}]
-    assert b.told("attempt.ended") == [
+    about = {"upstream": "up", "host": "http://a:1", "method": "GET"}
+    started, ended = ([dict(fields) for fields in b.told(f"attempt.{what}")] for what in ("started", "ended"))
+    calls = [fields.pop("call") for fields in started]
+    assert calls == [fields.pop("call") for fields in ended]
+    assert started == [{**about, "attempt": 0}, {**about, "attempt": 1}]
+    assert ended == [
         {**about, "attempt": 0, "status": 503, "reason": "", "elapsed": 0.0},
         {**about, "attempt": 1, "status": 0, "reason": "timeout", "elapsed": 0.0},
     ]
