@@ -35,7 +35,7 @@ from fastdag.errors import (
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.parser import Inbound
 from fastdag.upstream.transport.process import PROCESS
-from fastdag.upstream.transport.waiting import READ, WRITE
+from fastdag.upstream.transport.waiting import READ, WRITE, Alarm
 
 __all__ = ["Connection"]
 
@@ -55,6 +55,7 @@ class Connection:
     """
 
     __slots__ = (
+        "_alarm",
         "_hub",
         "_on_close",
         "_pending",
@@ -65,7 +66,6 @@ class Connection:
         "_send",
         "_sent",
         "_streaming",
-        "_timer",
         "_turn",
         "_waiting",
         "_wire",
@@ -92,7 +92,7 @@ class Connection:
         self.error: UpstreamError | None = None
         self.closed = self.unfinished = self._sent = self._streaming = False
         self._waiting: Any = None
-        self._timer: Any = None
+        self._alarm = Alarm(hub.loop, self._on_late)
         self._pending: bytes | memoryview = b""
         self._writer: Any = None
         self.inbound = Inbound(options)
@@ -106,15 +106,14 @@ class Connection:
 
     # The caller's side
 
-    def start(self, *, is_head: bool, max_bytes: int, seconds: float, stream: bool = False) -> None:
+    def start(self, *, is_head: bool, max_bytes: int, deadline: float, stream: bool = False) -> None:
         """Begin an exchange. Whatever happens to it from here on, `stop` or `close` has to follow."""
         self._turn += 1
         self.done = self._sent = False
         self.error = None
         self._streaming = stream
         self.inbound.begin(is_head, max_bytes)
-        timer = self._timer = self._hub.loop.timer(seconds)
-        timer.start(self._on_deadline, update=True)
+        self._alarm.set(deadline)
 
     def write(self, data: bytes) -> None:
         """Send without waiting; what the socket does not take is sent by the loop."""
@@ -160,17 +159,14 @@ class Connection:
 
     def stop(self) -> None:
         """End the exchange; the connection stays open."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.stop()
-            timer.close()
+        self._alarm.rest()
 
     def close(self, cause: str) -> None:
         """End the exchange and the connection."""
         if self.closed:
             return
         self.closed = self.done = True
-        self.stop()
+        self._alarm.stop()
         self._reader.stop()
         self._reader.close()
         self._stop_writing()
@@ -246,7 +242,7 @@ class Connection:
             self._stop_writing()
             self._wake()
 
-    def _on_deadline(self) -> None:
+    def _on_late(self) -> None:
         self._last_look(UpstreamTimeout("the answer took too long", sent=self._sent), "timeout")
 
     def _write_failed(self, error: Exception) -> None:

@@ -181,15 +181,14 @@ class HostPool:
         self, connection: Connection, call: Call, parts: tuple[bytes, bytes], started: float, deadline: float
     ) -> Response:
         try:
-            seconds = max(0.0, deadline - now())
             connection.start(
-                is_head=call.method == "HEAD", max_bytes=call.max_bytes, seconds=seconds, stream=call.stream
+                is_head=call.method == "HEAD", max_bytes=call.max_bytes, deadline=deadline, stream=call.stream
             )
             connection.write(parts[0])
             if parts[1]:
                 connection.write(parts[1])
             elif not _repeatable(call):
-                send_pieces(connection, call.body, seconds)  # type: ignore[arg-type]
+                send_pieces(connection, call.body, max(0.0, deadline - now()))  # type: ignore[arg-type]
             connection.wait()
             if call.stream:
                 return self._streamed(connection, call, started, deadline)

@@ -114,6 +114,14 @@ class Inbound:
     def feed(self, data: bytes) -> bool:
         """Take what the socket brought; true once the answer is whole. Raises what the caller is to get."""
         self.received = True
+        if not self.headed:
+            size = data.find(_END) + 4
+            if 4 < size <= self._options.max_header_bytes and self._is_plain(data):
+                # The way of most answers: the head is there, and is fed with whatever came along with it.
+                self._wire = len(data) - size
+                self._execute(data)
+                self._end_head(data[:size])
+                data = b""
         while not self.headed:
             rest = self._feed_head(data)
             if rest is None:
@@ -139,6 +147,10 @@ class Inbound:
 
     # The head
 
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether what begins with this is a final answer, from its first byte, with what belongs to it."""
+        return data.startswith(_VERSION) and data[9:10] != _INTERIM and not self._partial and not self._is_head
+
     def _feed_head(self, data: bytes) -> bytes | None:
         """Feed a head up to its end; what comes after it, or `None` while it has not ended."""
         partial = self._partial
@@ -161,16 +173,9 @@ class Inbound:
             partial.clear()
         if not head.startswith(_VERSION):
             raise UpstreamProtocolError("the answer is no HTTP/1")
-        rest = size - fed
-        if self._is_head or head[9:10] == _INTERIM:
-            self._execute(data[:rest])
-            self._end_head(head)
-            return data[rest:]
-        # A final head is fed with whatever came along with it.
-        self._wire = len(data) - rest
-        self._execute(data)
+        self._execute(data[: size - fed])
         self._end_head(head)
-        return b""
+        return data[size - fed :]
 
     def _end_head(self, head: bytes) -> None:
         status = self._parser.get_status_code()
@@ -187,7 +192,9 @@ class Inbound:
         self.headed = True
         self.status = status
         self.head = head
-        self._read_head(head.lower())
+        lower = head.lower()
+        if b"-encoding:" in lower or b"\r\nkeep-alive:" in lower:
+            self._read_head(lower)
         if self._is_head:
             self._end_without_body()
 

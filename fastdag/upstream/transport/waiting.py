@@ -1,17 +1,21 @@
-"""Waiting for a descriptor, bounded."""
+"""Waiting, bounded: for a descriptor, for somebody else, and for the one deadline of an exchange."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from fastdag.concurrency import Waiter, get_hub, wait_at_most
 from fastdag.deadline import now
 from fastdag.errors import UpstreamTimeout
 
-__all__ = ["READ", "WRITE", "wait_for", "wait_ready"]
+__all__ = ["READ", "WRITE", "Alarm", "wait_for", "wait_ready"]
 
 READ = 1
 WRITE = 2
 
 _LATE = object()
+_NEVER = float("inf")
 
 
 def wait_for(waiter: Waiter, deadline: float, what: str) -> None:
@@ -30,3 +34,52 @@ def wait_ready(fd: int, events: int, deadline: float, what: str) -> None:
     finally:
         watcher.stop()
         watcher.close()
+
+
+class Alarm:
+    """Calls back at a deadline, which is moved on with every exchange.
+
+    The timer below it runs on from one exchange to the next, whose deadline is later, and is set again for what is
+    left when it fires: an upstream that answers in a millisecond costs a timer a second, not a thousand. It keeps the
+    loop alive while a deadline is set, and only then.
+    """
+
+    __slots__ = ("_callback", "_deadline", "_due", "_loop", "_timer")
+
+    def __init__(self, loop: Any, callback: Callable[[], object]) -> None:
+        self._loop = loop
+        self._callback = callback
+        self._timer: Any = None
+        self._deadline = self._due = _NEVER
+
+    def set(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self._timer is None or deadline < self._due:
+            self._start(deadline)
+        else:
+            self._timer.ref = True
+
+    def rest(self) -> None:
+        """No deadline until the next is set."""
+        self._deadline = _NEVER
+        if self._timer is not None:
+            self._timer.ref = False
+
+    def stop(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            timer.close()
+
+    def _start(self, due: float) -> None:
+        self.stop()
+        self._due = due
+        self._timer = self._loop.timer(max(0.0, due - now()))
+        self._timer.start(self._on_timer, update=True)
+
+    def _on_timer(self) -> None:
+        self.stop()
+        if now() >= self._deadline:
+            self._callback()
+        elif self._deadline < _NEVER:
+            self._start(self._deadline)
