@@ -17,6 +17,7 @@ from gevent.subprocess import Popen
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OURS = "fastdag.server.GeventWorker"
+PROGRAM = "tests.server.program:app"
 
 
 class Answer:
@@ -176,7 +177,9 @@ class Server:
 
 
 @contextmanager
-def serving(tmp_path, *, worker=OURS, settings="", options="", bind="127.0.0.1:0", limit="", stderr=None):
+def serving(
+    tmp_path, *, worker=OURS, settings="", options="", bind="127.0.0.1:0", limit="", stderr=None, program=PROGRAM
+):
     """gunicorn with the test program. `options` are the worker's own, as text; `settings` are lines for gunicorn's."""
     conf = tmp_path / "gunicorn.conf.py"
     access = tmp_path / "access.log"
@@ -196,7 +199,7 @@ def serving(tmp_path, *, worker=OURS, settings="", options="", bind="127.0.0.1:0
         f"{settings}\n"
     )
     log = tmp_path / "error.log"
-    command = [sys.executable, "-m", "gunicorn", "-c", str(conf), "tests.server.program:app"]
+    command = [sys.executable, "-m", "gunicorn", "-c", str(conf), program]
     if limit:
         command = ["/bin/sh", "-c", f'{limit}; exec "$@"', "sh", *command]
     listening = tmp_path / "listening"
