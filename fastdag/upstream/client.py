@@ -11,14 +11,7 @@ from fastdag.errors import UpstreamError, UpstreamRejected
 from fastdag.events import Instrument, Instruments
 from fastdag.upstream.behalf import forwarded, outbound
 from fastdag.upstream.call import Call, Response
-from fastdag.upstream.encode import (
-    Body,
-    encode_body,
-    encode_headers,
-    encode_target,
-    header_names,
-    token,
-)
+from fastdag.upstream.encode import Body, encode_body, encode_headers, encode_target, header_names, token
 from fastdag.upstream.options import (
     POLICIES,
     UNSET,
