@@ -14,9 +14,9 @@ from typing import Any
 
 __all__ = ["EVENTS", "Instrument", "Instruments"]
 
-#: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain data
-#: of it), `node` an id, or `None` where the code belongs to no node; `status` is 0 where nothing was answered, `reason`
-#: is empty where nothing went wrong.
+#: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain
+#: data of it), `node` an id, or `None` where the code belongs to no node; `status` is 0 where nothing was answered,
+#: `reason` is empty where nothing went wrong.
 EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         # The app. `environ` is WSGI's; `trace` holds the headers that carry the trace on, and can be replaced in it.
