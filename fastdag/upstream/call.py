@@ -200,6 +200,8 @@ class Response:
     def json(self, type: Any = Any) -> Any:
         """The body as JSON (RFC 8259: strict UTF-8, no NaN), converted to `type` where one is given."""
         try:
+            if type is not Any:  # with a type, msgspec passes over bad UTF-8 in fields that the type does not have
+                self.content.decode()
             return msgspec.json.decode(self.content, type=type)
         except (ValueError, RecursionError, MemoryError) as error:
             raise UpstreamDecodeError(f"the body is not the JSON that was asked for: {error}") from error

@@ -109,7 +109,9 @@ class RequestsTransport:
         sending.received = True
         if answer.status_code < 200:
             answer.close()
-            raise UpstreamProtocolError(f"requests takes the interim status {answer.status_code} for the answer")
+            raise UpstreamProtocolError(
+                f"requests takes the interim status {answer.status_code} for the answer", sent=True, received=True
+            )
         for hook in prepared.hooks["response"]:  # digest authentication is one
             answer = hook(answer, **options) or answer
         return answer
