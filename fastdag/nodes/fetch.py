@@ -121,7 +121,9 @@ class FetchNode(Node):
         forward = header_names(f"{id}: forward_headers", forward_headers)
         described = (method, params, headers, json, data)
         self._ask: Ask
-        self._sketch: dict[str, Any] = {"method": method, "target": path, "params": params}
+        retry = policies.get("retry", upstream.stack.policies["retry"])
+        attempts = retry.attempts if isinstance(retry, Retry) else 1
+        self._sketch: dict[str, Any] = {"attempts": attempts, "method": method, "target": path, "params": params}
         self._prepare: Ask | None = None
         if isinstance(path, str):
             how.update(forward=forward, options=check_policies(id, policies) or None)
