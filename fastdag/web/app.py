@@ -77,9 +77,10 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         guard = Guard(self._lifecycle, self.instruments)
         users = middleware if isinstance(middleware, Iterable) else (middleware,)
         super().__init__(middleware=[guard, *users], **falcon_options)
+        self.site.handled.clear()  # Falcon's own
         self._falcon: Callable[..., Iterable[bytes]] = super().__call__
         self.set_error_serializer(_serialize)
-        self.add_error_handler(Exception, self._bug)
+        super().add_error_handler(Exception, self._bug)
         self.add_route(HEALTH_PATHS[0], Live())
         self.add_route(HEALTH_PATHS[1], Ready(self._lifecycle))
         self._description = Description(self.graph_routes, title=title, version=version)
@@ -108,6 +109,11 @@ class App(falcon.App[falcon.Request, falcon.Response]):
 
     def _leave(self) -> None:
         self.in_flight -= 1
+
+    def add_error_handler(self, exception: Any, handler: Any = None) -> None:
+        """As in Falcon, and for what required nodes raise: handlers get that, or the `NodeError` if theirs."""
+        super().add_error_handler(exception, handler)
+        self.site.handled.extend(exception if isinstance(exception, Iterable) else (exception,))
 
     def add_graph(
         self,

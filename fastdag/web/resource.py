@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import falcon
@@ -46,6 +46,14 @@ class Site:
     trust: Trust
     max_request_bytes: int = 1 << 20
     expose_errors: bool = False
+    #: The exceptions that the program handles itself (`add_error_handler`).
+    handled: list[type[Exception]] = field(default_factory=list)
+
+    def claimed(self, error: NodeError, cause: BaseException | None) -> BaseException | None:
+        """What the program's own handlers are to get of a failure: what the node raised, or else the failure."""
+        if isinstance(cause, tuple(kind for kind in self.handled if kind is not Exception)):
+            return cause
+        return error if isinstance(error, tuple(self.handled)) else None
 
 
 class RouteOptions(TypedDict, total=False):
@@ -196,6 +204,9 @@ class GraphResource:
         cause = problem.cause_of(error)
         if isinstance(cause, (falcon.HTTPError, falcon.HTTPStatus)):
             raise cause from None
+        claimed = None if isinstance(cause, Relayed) else self.site.claimed(error, cause)
+        if claimed is not None:
+            raise claimed
         if isinstance(cause, Relayed) and cause.status < 400:
             resp.status = cause.status  # nothing went wrong, and there is nothing else to say
         else:

@@ -13,6 +13,7 @@ from fastdag.context import Context
 from fastdag.errors import (
     InvalidValue,
     MissingValue,
+    NodeError,
     Relayed,
     UpstreamConnectError,
     UpstreamDecodeError,
@@ -236,6 +237,40 @@ def test_errors_outside_of_graphs_are_shown_where_that_is_asked_for() -> None:
 
     assert response.json["detail"] == "'price'"
     assert "in merge" in "".join(response.json["traceback"])
+
+
+class OutOfStock(Exception):
+    pass
+
+
+def handle(req: Any, resp: Any, error: Exception, params: Any) -> None:
+    resp.status = 409
+    resp.media = {"handled": type(error).__name__}
+
+
+@pytest.mark.parametrize(
+    ("handled", "raised", "status", "answer"),
+    [
+        (OutOfStock, OutOfStock(), 409, "OutOfStock"),
+        ((KeyError, OutOfStock), OutOfStock(), 409, "OutOfStock"),
+        (LookupError, KeyError("x"), 409, "KeyError"),
+        (UpstreamTimeout, UpstreamTimeout(""), 409, "UpstreamTimeout"),
+        (NodeError, KeyError("x"), 409, "NodeError"),
+        (Exception, KeyError("x"), 409, "NodeError"),
+        (OutOfStock, KeyError("x"), 500, None),
+        (UpstreamStatusError, Relayed("", status=404), 404, None),
+    ],
+)
+def test_the_program_s_own_error_handlers_get_what_nodes_raise(
+    handled: Any, raised: Exception, status: int, answer: str | None
+) -> None:
+    app = client(failing(raised))
+    app.app.add_error_handler(handled, handle)
+
+    response = app.get("/", status=status)
+
+    assert response.json.get("handled") == answer
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_a_problem_says_in_its_type_and_link_what_falcon_says() -> None:
