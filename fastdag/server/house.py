@@ -41,6 +41,7 @@ class House:
         self.instruments: Instruments | None = _instruments_of(worker.wsgi)
         self.connections: set[Connection] = set()
         self.running = 0
+        self.begun = 0
         self.counts = {"served": 0, "refused": 0, "left": 0, "blocked": 0}
         self.holder: str | None = None
         self.draining = False
@@ -86,6 +87,7 @@ class House:
     def enter(self) -> None:
         """A request begins; the one that reaches `max_requests` is the last this worker starts to wait for."""
         self.running += 1
+        self.begun += 1
         self.pressure.fill = self.running / self.options.admission
         worker = self.worker
         worker.nr += 1

@@ -66,6 +66,7 @@ class House:
         self.pressure = Pressure()
         self.connections = set()
         self.shedding = False
+        self.begun = 0
         self.held = []
         self.lags = []
         self.held_by = self.held.append
@@ -87,6 +88,17 @@ def test_the_watchdog_reports_each_hold_once_and_never_a_loop_that_turns():
     assert len(house.held) == len(lines) == 1
     assert "The loop is held for" in lines[0]
     assert "test_the_watchdog_reports_each_hold_once" in lines[0]
+
+
+def test_a_long_turn_of_many_short_requests_is_nobodys_hold():
+    house, lines = House(), []
+    watchdog = Watchdog(house, SimpleNamespace(last=time.monotonic()), SimpleNamespace(write=lines.append))
+    sleep = get_original("time", "sleep")
+    for _ in range(30):
+        house.begun += 1
+        sleep(0.01)
+    watchdog.stop()
+    assert lines == house.held == []
 
 
 @pytest.fixture
