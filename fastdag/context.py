@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastdag.errors import StaleAnswer
+
 __all__ = ["SCOPE", "Context", "ResponseParts", "Scope", "current_scope"]
 
 
@@ -41,6 +43,12 @@ class Scope:
         if self.over or self.run is None:
             raise RuntimeError("this run is over; nothing can be spawned in it any more")
         return self.run.spawn(function, *args)
+
+    def gave_stale(self, stale: StaleAnswer) -> None:
+        """Note that the running node was given an old answer in place of a failure: the run is not complete."""
+        node_id = self.running
+        if self.run is not None and node_id is not None:
+            self.run.incomplete(node_id, stale, stale.reason)
 
     @property
     def over(self) -> bool:

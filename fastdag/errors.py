@@ -13,6 +13,7 @@
         │   └── Relayed                    not a failure: the upstream's answer is the run's
         ├── UpstreamDecodeError        decode: a body that is not what was asked for
         ├── UpstreamTooLarge           too_large: over a limit on headers, body or elements
+        ├── StaleAnswer                never raised: an old answer stands in for a failure, whose reason it has
         ├── UpstreamRejected           breaker_open, bulkhead_full, shed, cancelled: never left the process
         ├── InvalidValue               invalid: a request value that may not go upstream
         └── MissingValue               dependency: a reference that nothing answers
@@ -33,6 +34,7 @@ __all__ = [
     "MissingValue",
     "NodeError",
     "Relayed",
+    "StaleAnswer",
     "UnknownOutput",
     "UpstreamConnectError",
     "UpstreamDecodeError",
@@ -185,6 +187,13 @@ class UpstreamStatusError(UpstreamError):
 
 class Relayed(UpstreamStatusError):
     """A status that a fetch names in `relay=`: `response` is to be sent as the run's answer. No failure of anybody."""
+
+
+class StaleAnswer(UpstreamError):
+    """An old answer was given in place of a failure, which is its `__cause__` and has its `reason`.
+
+    The `error` of a node that ended as `fallback` for that: it is noted, never raised.
+    """
 
 
 class UpstreamDecodeError(UpstreamError):

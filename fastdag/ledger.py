@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastdag import outcome
-from fastdag.errors import MissingValue, Relayed
+from fastdag.errors import MissingValue, Relayed, StaleAnswer
 from fastdag.outcome import Outcome
 from fastdag.plan import Plan
 from fastdag.signature import REQUIRED
@@ -233,6 +233,8 @@ class Ledger:
         """How a node ended. Made when asked for: most are never looked at."""
         state, began = self.state[i], self.began[i]
         reason, error = self.trouble.get(i, (None, None))
+        if state == OK and isinstance(error, StaleAnswer):
+            state = FALLBACK
         return Outcome(
             NAMES[state],
             self.values[i] if state in WITH_DATA else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastdag.context import Context
-from fastdag.errors import UpstreamConnectError, UpstreamTimeout
+from fastdag.errors import StaleAnswer, UpstreamConnectError, UpstreamTimeout
 from fastdag.graph import Graph
 from fastdag.outcome import FALLBACK, Outcome
 from fastdag.web.partial import missing_header
@@ -114,3 +114,28 @@ def test_any_id_can_stand_in_the_list(node_id: str, written: str) -> None:
     outcome = Outcome(FALLBACK, reason="status")
 
     assert missing_header([(node_id, outcome)]) == f"{written};reason=status;fallback"
+
+
+def test_an_old_answer_in_place_of_a_failure_is_told_as_such() -> None:
+    outcome = Outcome(FALLBACK, error=StaleAnswer("an old answer stands in", reason="connect"), reason="connect")
+
+    assert missing_header([("price", outcome)]) == "price;reason=connect;fallback;stale"
+
+
+def test_lost_elements_leave_the_answer_incomplete() -> None:
+    graph = Graph("page")
+
+    @graph.node
+    def found(context: Context) -> list[int]:
+        return [1, 0, 2]
+
+    @graph.node(each="found", on_item_error="drop", output="shares")
+    def share(context: Context, item: int) -> float:
+        return 1 / item
+
+    response = client(graph, cache_control="max-age=60").get("/")
+
+    assert response.json == {"shares": [1.0, 0.5]}
+    assert response.headers["Fastdag-Complete"] == "false"
+    assert response.headers["Fastdag-Missing"] == "share;reason=exception;partial"
+    assert response.headers["Cache-Control"] == "no-store"

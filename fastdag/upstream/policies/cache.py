@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from fastdag.concurrency import spawn
-from fastdag.errors import UpstreamDecodeError, UpstreamError
+from fastdag.context import SCOPE
+from fastdag.errors import StaleAnswer, UpstreamError
 from fastdag.upstream.call import Call, Headers, Response, Send
 from fastdag.upstream.policies.checks import check_count, check_positive
 from fastdag.upstream.policies.fields import seconds
@@ -147,17 +148,29 @@ class _Layer:
         purges = self._vault.purges
         try:
             response = self._send(call)
-        except UpstreamError:
-            if old is not None and (now := self._site.wall()) < old.fresh_until + old.if_error:
-                return self._stale(old, now, "error")
-            raise
-        broken = response.status_code in _ERRORS or not _whole(response)
-        now = self._site.wall()
-        if broken and old is not None and now < old.fresh_until + old.if_error:
-            return self._stale(old, now, "error")
-        if not broken and purges == self._vault.purges:
-            self._keep(call, key, response, now)
+        except UpstreamError as error:
+            if old is None or not self._may_stand_in(old):
+                raise
+            return self._stand_in(old, error)
+        failure = _failure(response)
+        if failure is not None:
+            return response if old is None or not self._may_stand_in(old) else self._stand_in(old, failure)
+        if purges == self._vault.purges:
+            self._keep(call, key, response, self._site.wall())
         return response
+
+    def _may_stand_in(self, old: Entry) -> bool:
+        return self._site.wall() < old.fresh_until + old.if_error
+
+    def _stand_in(self, old: Entry, error: UpstreamError) -> Response:
+        """Give an old answer in place of a failure, and leave word of it in the run: its answer is not complete."""
+        site = self._site
+        scope = SCOPE.get()
+        if scope is not None:
+            stale = StaleAnswer(f"an old answer stands in for: {error}", reason=error.reason, upstream=site.name)
+            stale.__cause__ = error
+            scope.gave_stale(stale)
+        return self._stale(old, site.wall(), "error")
 
     def _keep(self, call: Call, key: tuple[str, str], response: Response, now: float) -> None:
         """Store an answer; one that may not be stored still says that an older one is over."""
@@ -216,12 +229,14 @@ def _jittered(life: Lifetime, random: Chance, *, ours: bool) -> Lifetime:
     return life._replace(fresh=life.fresh * random.uniform(0.9, 1.1 if ours else 1.0))
 
 
-def _whole(response: Response) -> bool:
-    """Whether a body that claims to be JSON is JSON: others are not looked into."""
-    if "json" not in response.headers.get("content-type", ""):
-        return True
+def _failure(response: Response) -> UpstreamError | None:
+    """The failure that an answer is, for whoever has an older one: a status, or a body that claims to be JSON and is
+    not. Other bodies are not looked into."""
     try:
-        response.json()
-    except UpstreamDecodeError:
-        return False
-    return True
+        if response.status_code in _ERRORS:
+            response.raise_for_status()
+        elif "json" in response.headers.get("content-type", ""):
+            response.json()
+    except UpstreamError as error:
+        return error
+    return None
