@@ -6,6 +6,7 @@ Each message names the graph, the node or the path, and the fix; `tests/bad_grap
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -81,10 +82,14 @@ def reachability(graph_id: str, wires: Sequence[Wire], roots: Container[int | No
 
 
 def waits_for(wires: Sequence[Wire]) -> list[list[int]]:
-    """What each node waits for: parents, the nodes it runs after, and those it stands in for."""
+    """What each node waits for: parents, the nodes it runs after, and the one it stands in for.
+
+    A node that stands in for several starts when the first of them fails, and so waits for none in particular.
+    """
     found = [list(dict.fromkeys([*wire.parents(), *wire.after])) for wire in wires]
+    owners = Counter(wire.fallback for wire in wires)
     for wire in wires:
-        if wire.fallback is not None and wire.index not in found[wire.fallback]:
+        if wire.fallback is not None and owners[wire.fallback] == 1 and wire.index not in found[wire.fallback]:
             found[wire.fallback].append(wire.index)
     # Who waits for a node waits for the node that stands in for it, too.
     for wire in wires:

@@ -353,3 +353,21 @@ def test_a_run_in_the_hub_is_refused():
     gevent.get_hub().loop.run_callback(in_the_hub)
     gevent.sleep(0.01)
     assert seen == ["a graph cannot run in the event loop itself; run it in a greenlet"]
+
+
+def test_what_mostly_waits_overtakes_what_was_ready_before():
+    order = []
+
+    class Fetches(Node):
+        waits = True
+
+        def load(self, context, parent):
+            order.append(self.id)
+
+    graph, fetches = Graph("page"), Fetches("fetches")
+    graph.node(id="first")(lambda: order.append("first"))
+    graph.node(id="second")(lambda: order.append("second"))
+    fetches.add_parent("first")
+    graph.add(fetches)
+    graph.run()
+    assert order == ["first", "fetches", "second"]

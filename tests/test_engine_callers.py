@@ -298,3 +298,23 @@ def test_errors_of_a_run_can_be_pickled():
     again = pickle.loads(pickle.dumps(failed.value))
     assert (again.node_id, again.reason, str(again)) == ("a", "exception", "a failed (exception): division by zero")
     assert again.result is None
+
+
+def test_an_outer_failure_ends_the_inner_run():
+    cancelled = []
+    inner = Graph("inner", timeout=None)
+
+    @inner.node
+    def deep():
+        try:
+            gevent.sleep(10)
+        finally:
+            cancelled.append("deep")
+
+    outer = Graph("outer")
+    outer.node(id="runs")(lambda: inner.run())
+    outer.node(id="breaks")(lambda: gevent.sleep(0.01) or 1 / 0)
+    with pytest.raises(NodeError, match=r"^breaks failed"):
+        outer.run()
+    gevent.sleep(0)
+    assert cancelled == ["deep"]

@@ -291,3 +291,48 @@ def test_what_leaves_a_node_has_a_reason(error, reason):
     graph.node(id="a", optional=True)(raises)
     outcome = graph.run().outcomes["a"]
     assert (outcome.reason, outcome.error) == (reason, error)
+
+
+def test_a_nodes_own_timeout_after_the_runs_changes_nothing():
+    over = []
+
+    def stays():
+        while not over:
+            try:
+                gevent.sleep(0.002)
+            except:  # noqa: E722
+                pass
+
+    graph = Graph("page", timeout=SOON)
+    graph.node(id="a", timeout=SOON * 2, optional=True)(stays)
+    result = graph.run()
+    error = result.outcomes["a"].error
+    gevent.sleep(SOON * 2)
+    over.append(True)
+    gevent.sleep(0.01)
+    assert result.outcomes["a"].error is error
+    assert str(error) == "the run's deadline came first"
+
+
+def test_a_fallback_that_swallows_its_cancellation_changes_nothing():
+    over = []
+
+    def stays(context, error):
+        while not over:
+            try:
+                gevent.sleep(0.002)
+            except:  # noqa: E722
+                pass
+        return "late"
+
+    def fails():
+        raise ValueError
+
+    graph = Graph("page", timeout=SOON)
+    graph.node(id="a", fallback=stays, optional=True)(fails)
+    result, elapsed = timed(graph.run)
+    assert elapsed < AT_MOST
+    over.append(True)
+    gevent.sleep(0.01)
+    assert result.outcomes["a"].state == "failed"
+    assert "a" not in result.node_data

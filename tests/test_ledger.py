@@ -4,6 +4,7 @@ import gevent
 import pytest
 
 from fastdag import Graph, Node, NodeError, Outcome
+from fastdag.errors import Relayed
 
 
 def fails(*_args):
@@ -357,3 +358,61 @@ def test_below_a_required_failure_is_skipped_and_the_rest_cancelled():
         "further": ("skipped", "dependency"),
         "other": ("cancelled", "cancelled"),
     }
+
+
+def test_a_fallback_node_is_skipped_when_the_last_of_its_owners_did_without():
+    graph = Graph("page")
+    spare, calls = counting()
+    graph.node(id="first", fallback=spare)(lambda: 1)
+    graph.node(id="second", fallback=spare)(lambda first: 2)
+    graph.node(id="below")(lambda second: 3)
+    result = graph.run()
+    assert result.merged == {"below": 3}
+    assert calls == []
+    assert ended(result, "spare") == ("skipped", None, None)
+
+
+def test_owners_of_one_fallback_node_may_wait_for_each_other():
+    graph = Graph("page")
+    spare, calls = counting()
+    graph.node(id="first", fallback=spare)(lambda context: fails() if "first" in context else 1)
+    graph.node(id="second", fallback=spare)(lambda context, first: fails() if "second" in context else [first])
+    for failing, merged in {
+        "": [1],
+        "first": ["spare's data"],
+        "second": "spare's data",
+        "first second": "spare's data",
+    }.items():
+        assert graph.run(failing).merged == {"second": merged}
+    assert len(calls) == 3
+
+
+def test_a_child_of_an_owner_gets_its_stand_ins_data():
+    graph = Graph("page")
+    spare, _ = counting()
+    graph.node(id="a", fallback=spare)(fails)
+    graph.node(id="child")(lambda a: a)
+    assert graph.run().merged == {"child": "spare's data"}
+
+
+def test_what_had_ended_before_a_required_failure_keeps_its_outcome():
+    graph = Graph("page")
+    graph.node(id="optional", optional=True)(fails)
+    graph.node(id="below")(lambda optional: 1)
+    graph.node(id="breaks", after="below")(fails)
+    with pytest.raises(NodeError, match=r"^breaks failed") as failed:
+        graph.run()
+    assert ended(failed.value.result, "below") == ("skipped", None, "dependency")
+    assert ended(failed.value.result, "optional") == ("failed", None, "exception")
+
+
+@pytest.mark.parametrize("options", [{}, {"optional": True}, {"fallback": 1}], ids=str)
+def test_a_relayed_answer_is_the_runs_whatever_the_nodes_failure_would_mean(options):
+    def relays():
+        raise Relayed("404", status=404)
+
+    graph = Graph("page")
+    graph.node(id="a", **options)(relays)
+    with pytest.raises(NodeError) as failed:
+        graph.run()
+    assert isinstance(failed.value.__cause__, Relayed)
