@@ -10,12 +10,27 @@ from collections import deque
 from datetime import timedelta
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from fastdag.concurrency import Waiter, get_hub, spawn
 
 __all__ = ["AccessLog", "Logged"]
 
 #: So many lines are written before the loop has its turn again.
 _AT_ONCE = 50
+
+#: What the atoms of a format without `{...}` are made of.
+_NAMED = (
+    "REMOTE_ADDR",
+    "REQUEST_METHOD",
+    "RAW_URI",
+    "SERVER_PROTOCOL",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "HTTP_REFERER",
+    "HTTP_USER_AGENT",
+    "HTTP_AUTHORIZATION",
+)
 
 
 class Logged:
@@ -34,6 +49,7 @@ class AccessLog:
 
     def __init__(self, log: Any) -> None:
         self.enabled: bool = log.access_log_enabled
+        self._brief = type(log) is Logger and "{" not in log.cfg.access_log_format
         self._log = log
         self._lines: deque[tuple[Any, Any, Any, timedelta]] = deque()
         self._waiter: Waiter | None = None
@@ -41,6 +57,10 @@ class AccessLog:
 
     def note(self, answer: Any, request: Any, environ: Any, seconds: float) -> None:
         """A line to write: gunicorn's four arguments."""
+        if self._brief:
+            # The logger copies all headers and variables for every line; a format that names none needs a few.
+            environ = {name: environ[name] for name in _NAMED if name in environ}
+            answer, request = Logged(answer.status, answer.sent), ()
         self._lines.append((answer, request, environ, timedelta(seconds=seconds)))
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
