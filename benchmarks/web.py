@@ -10,6 +10,7 @@ import argparse
 import io
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -99,6 +100,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=15)
     rounds = options.parse_args().rounds
     pin(Cores.here().subject)
+    warnings.filterwarnings("ignore", "the standard library is not patched", RuntimeWarning)
     apps: dict[str, WSGIApp] = {
         "plain Falcon, resp.media": plain_app(Plain()),
         "plain Falcon, msgspec": plain_app(PlainWithMsgspec()),

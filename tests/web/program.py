@@ -36,7 +36,16 @@ echo = Graph("echo")
 
 @echo.node
 def said(context: Any) -> dict[str, Any]:
-    return {"client": context.client, "query": context.query}
+    return {"client": context.client, "query": context.query, "in_flight": app.in_flight}
+
+
+live = Graph("live", timeout=3.0)
+live.fetch("slow", back, "/slow", output="slow", timeout=2.5)
+
+
+@live.node(output="quick")
+def quick(context: Any) -> int:
+    return 1
 
 
 app = App(trusted=("127.0.0.0/8",) if os.environ.get("TRUSTED") else ())
@@ -45,3 +54,4 @@ app.add_graph("/page", page)
 app.add_graph("/order", order, methods=("POST", "PUT", "PATCH"))
 app.add_graph("/secret", secret)
 app.add_graph("/echo", echo)
+app.add_graph("/live", live, stream=True)

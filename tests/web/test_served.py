@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -255,3 +256,31 @@ def test_large_answers_are_compressed_and_vary(served: Server, back: Back) -> No
     assert packed["content-encoding"] == "gzip"
     assert len(packed.body) < len(plain.body) / 10
     assert plain["vary"] == packed["vary"] == "accept-encoding"
+
+
+def test_frames_arrive_one_by_one(served: Server, back: Back) -> None:
+    back.script["/slow"] = 0.2
+
+    with served.client() as client:
+        client.send("GET /live HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n")
+        head = client.read_until(b"\r\n\r\n").lower()
+        assert b"content-type: application/x-ndjson" in head
+        assert b"transfer-encoding: chunked" in head
+        first = client.read_until(b"\n")
+        began = time.monotonic()
+        rest = client.read_until(b"\r\n0\r\n\r\n")
+
+    assert b'"key":"quick"' in first or b'"key":"quick"' in rest.partition(b"\n")[0]
+    assert b'"frame":"end","complete":true' in rest
+    assert time.monotonic() - began > 0.1
+
+
+def test_a_client_that_leaves_a_stream_frees_its_place(served: Server, back: Back) -> None:
+    back.script["/slow"] = 0.3
+
+    for _ in range(3):
+        with served.client() as client:
+            client.send("GET /live HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+            client.read_until(b"event: output")
+
+    served.until(lambda: served.get("/echo").json()["in_flight"] == 1)
