@@ -159,13 +159,9 @@ class Node:
 
     def function(self) -> Callable[..., Any]:
         """What is called to run the node: `load`, or `resolve` where the subclass defines that instead."""
-        for kind in type(self).__mro__:
-            if "load" in vars(kind):
-                return self.load
-            if "resolve" in vars(kind):
-                found: Callable[..., Any] = getattr(self, "resolve")  # noqa: B009 - the base class has none
-                return found
-        return self.load
+        names = (name for kind in type(self).__mro__ for name in ("load", "resolve") if name in vars(kind))
+        found: Callable[..., Any] = getattr(self, next(names))
+        return found
 
     def option(self, name: str) -> Any:
         """An option's value. A function that a class holds is a method only if its first parameter is `self`."""

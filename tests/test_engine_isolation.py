@@ -1,6 +1,7 @@
 """What a node changes around itself stays its own: contextvars, thread-locals, timers, attributes of greenlets."""
 
 import threading
+import time
 from contextvars import ContextVar
 
 import gevent
@@ -152,6 +153,20 @@ def test_a_timeout_that_goes_off_between_two_runs_does_no_harm():
     for _ in range(5):
         assert graph.run(timeout=0.5).node_data == {"a": None}
         gevent.sleep(0.005)
+
+
+def test_a_timeout_that_goes_off_while_a_run_breathes_is_nobodys():
+    def computes():
+        until = time.monotonic() + 0.004
+        while time.monotonic() < until:
+            pass
+        return 1
+
+    graph = Graph("page")
+    graph.node(id="leaves")(lambda: gevent.Timeout(0.002).start())
+    for number, after in enumerate(["leaves", "n0", "n1", "n2"]):
+        graph.node(id=f"n{number}", after=after, output=f"n{number}")(computes)
+    assert graph.run().merged == {"n0": 1, "n1": 1, "n2": 1, "n3": 1}
 
 
 def test_a_switch_from_outside_into_a_parked_greenlet_does_no_harm():
