@@ -1,5 +1,6 @@
 """Requests with bodies: framing, upstreams that do not read, and answers that come early."""
 
+import gzip
 import time
 
 import gevent
@@ -182,8 +183,6 @@ def test_closing_a_stream_that_is_at_its_end_leaves_the_next_call_alone(client):
 
 
 def test_stream_is_bounded_and_decoded(client):
-    import gzip
-
     data = gzip.compress(b"text" * 100_000).decode("latin-1")
     path = client.upstream.script(
         ("send", f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(data)}\r\n\r\n{data}")

@@ -1,5 +1,7 @@
 """When a connection is used again, when a call is sent twice, and that nobody gets what is somebody else's."""
 
+import contextlib
+import io
 import time
 
 import gevent
@@ -8,7 +10,9 @@ import pytest
 from fastdag.concurrency import GreenletExit
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
 from fastdag.events import Instruments
-from fastdag.upstream.call import Host
+from fastdag.upstream.call import Call, Host
+from fastdag.upstream.transport.connection import Connection
+from fastdag.upstream.transport.parser import Inbound
 from tests.faults.conftest import eventually
 from tests.faults.rows import OK, STALL
 
@@ -103,6 +107,16 @@ def test_u04_post_that_may_have_been_seen_is_not_sent_again(client):
         client.call(once, method="POST", body=b"order 1", idempotent=False)
     assert (caught.value.sent, caught.value.received) == (True, False)
     assert requests(client, once) == 1
+
+
+def test_post_of_which_not_a_byte_left_is_sent_again(client, monkeypatch):
+    client.call(client.upstream.script(("send", OK), ("rst",)))
+    until = time.monotonic() + 0.05
+    while time.monotonic() < until:  # the loop has no turn
+        pass
+    monkeypatch.setattr(Connection, "is_silent", lambda self: True)
+    assert client.call("/echo/x", method="POST", body=b"order", idempotent=False).content == b"x"
+    assert client.transport.dropped == {"broken": 1}
 
 
 def test_u04_fresh_connection_is_not_tried_twice(client):
@@ -215,8 +229,6 @@ def test_no_time_left_is_no_call(client):
 
 
 def test_call_without_a_deadline(client):
-    from fastdag.upstream.call import Call
-
     call = Call("GET", "/echo/x", [], host=client.upstream.host())
     assert client.transport.send(call).content == b"x"
 
@@ -239,8 +251,6 @@ def test_close_with_a_call_in_flight(client):
 
 
 def test_callback_that_fails_fails_the_call_and_not_the_loop(client, monkeypatch):
-    from fastdag.upstream.transport.parser import Inbound
-
     client.healthy()
     monkeypatch.setattr(Inbound, "feed", lambda self, data: 1 / 0)
     with pytest.raises(UpstreamConnectError, match="division"):
@@ -250,7 +260,4 @@ def test_callback_that_fails_fails_the_call_and_not_the_loop(client, monkeypatch
 
 def quiet():
     """Greenlets that end with an error print it; here that is what they are meant to do."""
-    import contextlib
-    import io
-
     return contextlib.redirect_stderr(io.StringIO())

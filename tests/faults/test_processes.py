@@ -12,6 +12,7 @@ import pytest
 from gevent.monkey import get_original
 
 from fastdag.deadline import after
+from fastdag.errors import UpstreamConnectError
 from fastdag.upstream.call import Call
 from tests.faults.conftest import ROOT, eventually
 from tests.faults.rows import OK
@@ -108,8 +109,6 @@ def test_descriptors_above_1024(client):
 
 
 def test_no_descriptor_is_left(client):
-    from fastdag.errors import UpstreamConnectError
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))

@@ -2,6 +2,7 @@
 
 import gzip
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -60,8 +61,6 @@ def test_own_context(make_client, ca):
 
 
 def test_ca_folder(make_client, upstream, tmp_path):
-    import subprocess
-
     (tmp_path / "ca.pem").write_bytes((upstream.folder / "ca.pem").read_bytes())
     subprocess.run(["openssl", "rehash", tmp_path], check=True, capture_output=True)
     make_client(verify=str(tmp_path)).healthy("good")

@@ -209,7 +209,7 @@ class Connection:
         except BlockingIOError:
             return False
         except UpstreamError as error:
-            error.sent, error.received = True, self.inbound.received
+            error.sent, error.received = self._sent, self.inbound.received
             self._fail(error, error.reason)
             return False
         except Exception as error:

@@ -3,6 +3,7 @@
 import pytest
 
 from fastdag.errors import UpstreamError
+from fastdag.upstream.call import Headers
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.parser import Inbound
 from tests.faults.rows import CHUNKED, OK
@@ -52,8 +53,6 @@ def test_one_parser_reads_one_answer_after_the_other():
 
 
 def test_headers_are_taken_apart_when_they_are_read():
-    from fastdag.upstream.call import Headers
-
     head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nX-Utf: \xc3\xa9\r\nset-cookie:b \r\nEmpty:\r\n\r\n"
     headers = Headers(head=head)
     assert headers.raw == [("Set-Cookie", "a"), ("X-Utf", "\xc3\xa9"), ("set-cookie", "b"), ("Empty", "")]
