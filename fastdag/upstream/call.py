@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,6 +97,7 @@ class Call:
         "max_bytes",
         "method",
         "options",  # per-call overrides of policies, by name
+        "promise",  # a header of this attempt alone, which says how long anybody will wait for it: attempt
         "stream",
         "target",
         "timeout",  # the call's own total in seconds, where it was given one
@@ -107,7 +108,7 @@ class Call:
         self,
         method: str,
         target: str,
-        headers: list[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
         body: bytes | Iterable[bytes] | None = None,
         *,
         host: Host | None = None,
@@ -120,7 +121,7 @@ class Call:
     ) -> None:
         self.method = method
         self.target = target
-        self.headers = headers
+        self.headers = tuple(headers)  # calls may share them: nobody can change one in place
         self.body = body
         self.host = host
         self.deadline = deadline
@@ -132,6 +133,7 @@ class Call:
         self.attempt = 0
         self.early = False
         self.hedged = False
+        self.promise: tuple[str, str] | None = None
         self.tried: tuple[Host, ...] = ()
 
     def again(self) -> Call:

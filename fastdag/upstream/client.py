@@ -94,7 +94,8 @@ class Upstream:
         self._forward = header_names(f"{name}: forward_headers", forward_headers)
         self._defaults = {"user-agent": ("User-Agent", "fastdag")}
         self._defaults.update((key.lower(), (key, value)) for key, value in encode_headers(headers))
-        self._plain = list(self._defaults.values())
+        self._ours: Sequence[tuple[str, str]] = ()
+        self._shared = tuple(self._defaults.values())
         #: Who is told about this upstream's calls, attempts and connections.
         self.instruments = Instruments()
         connecting = {"verify": verify, "cert": cert, "max_age": max_age, "idle": idle}
@@ -237,11 +238,14 @@ class Upstream:
         given: Sequence[tuple[str, str]],
         content_type: str | None,
         forward: Sequence[str],
-    ) -> list[tuple[str, str]]:
+    ) -> tuple[tuple[str, str], ...]:
         defaults, ours = self._defaults, outbound(scope)
         forward = (*self._forward, *forward) if forward else self._forward
         if not given and not forward and content_type is None:
-            return [*self._plain, *(header for header in ours if header[0].lower() not in defaults)]
+            if ours is not self._ours:  # the calls of one request share what they send, down to the bytes
+                more = (header for header in ours if header[0].lower() not in defaults)
+                self._ours, self._shared = ours, (*defaults.values(), *more)
+            return self._shared
         # Whoever is nearer to the call decides: the call, then the client's request, then the upstream's defaults.
         headers = {name.lower(): (name, value) for name, value in ours} | defaults
         if content_type is not None:
@@ -288,6 +292,6 @@ class Upstream:
         return f"<Upstream {self.name} {' '.join(host.url for host in self.hosts)} [{self.stack.glance()}]>"
 
 
-def _merged(headers: dict[str, tuple[str, str]], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _merged(headers: dict[str, tuple[str, str]], more: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     headers.update((name.lower(), (name, value)) for name, value in more)
-    return list(headers.values())
+    return tuple(headers.values())

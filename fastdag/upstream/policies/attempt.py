@@ -42,12 +42,12 @@ class _Layer:
     def send(self, call: Call) -> Response:
         site = self._site
         now = site.clock()
-        total, headers = call.deadline, call.headers
+        total = call.deadline
         deadline = self._deadline(call, now)
         if deadline is not None:
             call.deadline = deadline
             if self._header is not None:
-                call.headers = [*headers, (self._header, f"{deadline - now:.3f}")]
+                call.promise = (self._header, f"{deadline - now:.3f}")
         try:
             if site.instruments.active and not _TOLD.isdisjoint(site.instruments.heard):
                 return self._observed(call, now)
@@ -57,7 +57,7 @@ class _Layer:
             call.early = usual is not None and site.clock() - now < usual / 2
             raise
         finally:
-            call.deadline, call.headers = total, headers
+            call.deadline, call.promise = total, None
 
     def _usual(self, call: Call) -> float | None:
         return self._seconds if call.timeout is None else earliest(self._limit, call.timeout)

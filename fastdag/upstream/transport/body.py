@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastdag.errors import InvalidValue
 from fastdag.upstream.call import Call, Host
 from fastdag.upstream.transport.decode import ACCEPTED
@@ -16,9 +18,9 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class RequestLine:
-    """What all requests to one host have in common, made once."""
+    """What all requests to one host have in common, made once; and the headers that the last of them had."""
 
-    __slots__ = ("_after", "_prefix")
+    __slots__ = ("_after", "_block", "_headers", "_prefix")
 
     def __init__(self, host: Host) -> None:
         authority = host.authority
@@ -26,36 +28,41 @@ class RequestLine:
             authority = authority.encode("idna").decode()
         self._prefix = host.prefix
         self._after = f" HTTP/1.1\r\nHost: {authority}\r\n"
+        self._headers: Sequence[tuple[str, str]] | None = None
+        self._block = b""
 
     def head(self, call: Call) -> bytes:
         """The head of a request. What was encoded above is trusted, but no character can start a line of its own."""
-        target = self._prefix + call.target
-        text = f"{call.method} {target}{self._after}"
-        for name, value in call.headers:
-            text += f"{name}: {value}\r\n"
-        lines = len(call.headers) + 3
-        body = call.body
-        if isinstance(body, bytes):
-            text += f"Content-Length: {len(body)}\r\n"
-            lines += 1
-        elif body is not None:
-            text += "Transfer-Encoding: chunked\r\n"
-            lines += 1
-        elif call.method in _WITH_BODY:
-            text += "Content-Length: 0\r\n"
-            lines += 1
-        if "\r\naccept-encoding:" not in text.lower():
-            text += f"Accept-Encoding: {ACCEPTED}\r\n"
-            lines += 1
-        try:
-            head = (text + "\r\n").encode("latin-1")
-        except UnicodeEncodeError as error:
-            raise InvalidValue(f"a header holds a character that none can carry: {error}") from error
-        if len(head) - len(head.translate(None, _CONTROLS)) != 2 * lines:
-            raise InvalidValue("the target or a header holds a control character")
-        if not target.isascii() or " " in target or " " in call.method:
+        method, target, body = call.method, self._prefix + call.target, call.body
+        if not (target.isascii() and target.isprintable() and method.isprintable()) or " " in target or " " in method:
             raise InvalidValue("the request's target is not percent-encoded")
-        return head
+        if call.headers is not self._headers:  # the calls of one request share theirs
+            self._block = _block(call.headers)
+            self._headers = call.headers
+        rest = "" if call.promise is None else f"{call.promise[0]}: {call.promise[1]}\r\n"
+        if isinstance(body, bytes):
+            rest += f"Content-Length: {len(body)}\r\n"
+        elif body is not None:
+            rest += "Transfer-Encoding: chunked\r\n"
+        elif method in _WITH_BODY:
+            rest += "Content-Length: 0\r\n"
+        return b"%b%b%b\r\n" % (f"{method} {target}{self._after}".encode("latin-1"), self._block, rest.encode("ascii"))
+
+
+def _block(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Headers as lines, with what every request has."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    lines = len(headers)
+    if not any(name.lower() == "accept-encoding" for name, _ in headers):
+        text += f"Accept-Encoding: {ACCEPTED}\r\n"
+        lines += 1
+    try:
+        block = text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise InvalidValue(f"a header holds a character that none can carry: {error}") from error
+    if len(block) - len(block.translate(None, _CONTROLS)) != 2 * lines:
+        raise InvalidValue("a header holds a control character")
+    return block
 
 
 def framed(head: bytes, call: Call) -> tuple[bytes, bytes]:

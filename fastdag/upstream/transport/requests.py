@@ -20,6 +20,7 @@ length comes in pieces of `PIECE` bytes, however slowly; no Unix sockets; a pool
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,7 +93,8 @@ class RequestsTransport:
         prepared = requests.PreparedRequest()
         prepared.prepare_method(call.method)
         prepared.url = url  # not through prepare_url, which decodes and normalizes what was encoded on purpose
-        prepared.prepare_headers({**session.headers, **dict(call.headers)})
+        promise = () if call.promise is None else (call.promise,)
+        prepared.prepare_headers({**session.headers, **dict((*call.headers, *promise))})
         prepared.prepare_cookies(session.cookies)
         prepared.prepare_body(call.body, None)
         prepared.hooks = {"response": list(session.hooks["response"])}
@@ -176,7 +178,10 @@ class _Sending:
         )
         if garbage or self.received:
             return UpstreamProtocolError(f"the answer is cut or no HTTP: {error}", sent=True, received=True)
-        return UpstreamConnectError(str(error), sent=sent)
+        # TLS that refused would refuse again; a handshake that was cut may have met a host that restarts.
+        refused = isinstance(error, requests.exceptions.SSLError)
+        cut = any(isinstance(cause, ssl.SSLEOFError) for cause in causes)
+        return UpstreamConnectError(str(error), sent=sent, hopeless=refused and not cut)
 
 
 def _own_session(verify: bool | str, cert: str | tuple[str, str] | None) -> requests.Session:

@@ -48,7 +48,7 @@ class Script:
         self.closed = False
 
     def send(self, call: Call) -> Response:
-        self.seen.append((call.host.url if call.host else "", call.target, call.headers, call.deadline))
+        self.seen.append((call.host.url if call.host else "", call.target, _sent(call), call.deadline))
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, BaseException):
             raise step
@@ -109,3 +109,8 @@ class Bench:
 
     def told(self, name: str) -> list[dict[str, Any]]:
         return [fields for event, fields in self.events if event == name]
+
+
+def _sent(call: Call) -> list[tuple[str, str]]:
+    """The headers that a transport would send."""
+    return [*call.headers, *(() if call.promise is None else (call.promise,))]
