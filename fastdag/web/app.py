@@ -12,14 +12,16 @@ import falcon
 
 from fastdag.events import Instruments
 from fastdag.graph import Graph
+from fastdag.observe.install import Observer, Observers
 from fastdag.web import problem
 from fastdag.web.guard import SHED, Guard
 from fastdag.web.health import HEALTH_PATHS, Live, Ready
-from fastdag.web.lifecycle import Hook, Lifecycle
-from fastdag.web.ops import Description, Reference
+from fastdag.web.lifecycle import Hook, Lifecycle, hooks
+from fastdag.web.ops import Description, Numbers, Reference
 from fastdag.web.request import request_id
 from fastdag.web.resource import GraphResource, RouteOptions, Site
 from fastdag.web.stream import FRAMES
+from fastdag.web.told import Told
 from fastdag.web.trust import Trust
 
 __all__ = ["App"]
@@ -38,7 +40,10 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     - `trusted`: addresses and networks of peers whose `X-Forwarded-For` and deadline header are believed.
     - `deadline_header`: the header in which a trusted peer says how many seconds are left.
     - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
-    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes.
+    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes; and `/metrics`
+      where an observer has numbers.
+    - `observe`: observers, such as `Log()`, `Metrics()` and `Timeline()`; they are installed on the app, its graphs and
+      the upstreams that those fetch from. `app.observers.watch(upstream)` adds one that only a function calls.
     - `title`, `version`: of the API, for its description.
     - `on_start`, `on_stop`: functions without arguments, called once per process; see `start`.
     - everything else goes to `falcon.App`, such as `middleware=` and `cors_enable=`.
@@ -53,6 +58,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         deadline_header: str = "Fastdag-Deadline",
         expose_errors: bool = False,
         ops: bool | str = False,
+        observe: Iterable[Observer] = (),
         title: str = "API",
         version: str = "1",
         on_start: Hook | Iterable[Hook] | None = None,
@@ -67,18 +73,25 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         )
         self.ops = ops
         self.instruments = Instruments()
+        self.observers = Observers(observe)
+        self.observers.watch(self)
         #: Requests that are being answered now.
         self.in_flight = 0
         #: What answers, by path and method; for tools that show what there is.
         self.graph_routes: dict[str, dict[str, GraphResource]] = {}
         self._max_in_flight = math.inf if max_in_flight is None else _count("max_in_flight", max_in_flight)
-        self._lifecycle = Lifecycle(on_start, on_stop, drain=self._drain_sinks)
+        self._lifecycle = Lifecycle(
+            (self._start_observers, *hooks("on_start", on_start)),
+            (self.observers.stop, *hooks("on_stop", on_stop)),
+            drain=self._drain_sinks,
+        )
         # First on the way in and last on the way out.
         guard = Guard(self._lifecycle, self.instruments)
         users = middleware if isinstance(middleware, Iterable) else (middleware,)
         super().__init__(middleware=[guard, *users], **falcon_options)
         self.site.handled.clear()  # Falcon's own
         self._falcon: Callable[..., Iterable[bytes]] = super().__call__
+        self._told = Told(self._falcon, self.instruments)
         self.set_error_serializer(_serialize)
         super().add_error_handler(Exception, self._bug)
         self.add_route(HEALTH_PATHS[0], Live())
@@ -87,6 +100,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         if ops is True:
             self.add_route("/openapi.json", self._description)
             self.add_route("/_fastdag/docs", Reference(self._description))
+            for exposition in self.observers.having("exposition"):
+                self.add_route("/metrics", Numbers(exposition))
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI, PEP 3333), in contextvars of its own."""
@@ -94,7 +109,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
             env[SHED] = True
         self.in_flight += 1
         try:
-            body = copy_context().run(self._falcon, env, start_response)
+            answer = self._told if self.instruments.active else self._falcon
+            body = copy_context().run(answer, env, start_response)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -140,6 +156,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         bound = {**bound, **dict.fromkeys(resource.methods, resource)}
         self.add_route(path, _Methods(bound))
         self.graph_routes[path] = bound
+        self.observers.watch(graph)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of the routes that are graphs."""
@@ -156,8 +173,15 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         """Say 503 at `/readyz` from now on, and answer everything else: the process is about to stop."""
         self._lifecycle.draining = True
 
+    def _graphs(self) -> set[Graph]:
+        return {resource.graph for methods in self.graph_routes.values() for resource in methods.values()}
+
+    def _start_observers(self) -> None:
+        self.observers.watch(*self._graphs())  # once more: nodes may have been added since
+        self.observers.start()
+
     def _drain_sinks(self) -> None:
-        for graph in {resource.graph for methods in self.graph_routes.values() for resource in methods.values()}:
+        for graph in self._graphs():
             graph.drain()
 
     def stop(self) -> None:

@@ -14,6 +14,9 @@ __all__ = ["decode_json", "is_json", "read_body"]
 
 _MAX_DEPTH = 200
 
+# Python refuses to read numbers of more than some thousand digits.
+_MAX_DIGITS = 18
+
 # Methods whose requests have a body only if they say so; for the rest the server may know better (HTTP/2).
 _BODILESS = ("GET", "HEAD", "DELETE")
 
@@ -26,7 +29,7 @@ def read_body(req: falcon.Request, limit: int) -> bytes:
         # RFC 9112 §6.3: digits, nothing else; int() would take "+5" and "1_0".
         if not (announced.isascii() and announced.isdigit()):
             raise Problem(400, detail="Content-Length is not a number.")
-        length = int(announced)
+        length = int(announced[-_MAX_DIGITS:]) if len(announced.lstrip("0")) <= _MAX_DIGITS else limit + 1
     elif "HTTP_TRANSFER_ENCODING" in env or (env.get("wsgi.input_terminated") and req.method not in _BODILESS):
         length = None
     else:

@@ -18,6 +18,8 @@ _CAREFUL = ("private", "no-cache", "must-revalidate", "proxy-revalidate", "no-tr
 _GENEROUS = ("public", "immutable")
 _SECONDS = ("stale-while-revalidate", "stale-if-error")
 
+_LONGEST = 1 << 31
+
 # They say who asks and by when, and select nothing.
 _NEUTRAL = frozenset({"fastdag-deadline", "traceparent", "tracestate", "x-request-id"})
 
@@ -46,8 +48,14 @@ def _directives(value: str) -> dict[str, str]:
 
 
 def _least(name: str, seconds: list[str]) -> list[str]:
-    # What is no number is stale already (RFC 9111 §4.2.1).
-    return [f"{name}={min(int(s) if s.isascii() and s.isdigit() else 0 for s in seconds)}"] if seconds else []
+    return [f"{name}={min(map(_delta, seconds))}"] if seconds else []
+
+
+def _delta(seconds: str) -> int:
+    # RFC 9111 §1.2.2 and §4.2.1: more than 2^31 is 2^31, and what is no number is stale already.
+    if not (seconds.isascii() and seconds.isdigit()):
+        return 0
+    return min(int(seconds), _LONGEST) if len(seconds) <= 10 else _LONGEST
 
 
 def vary_on(names: Iterable[str], resp: falcon.Response) -> None:

@@ -13,14 +13,18 @@ from fastdag.web.lifecycle import Lifecycle
 from fastdag.web.problem import Problem
 from fastdag.web.request import request_id
 
-__all__ = ["SHED", "Guard", "stamp"]
+__all__ = ["ROUTE", "SHED", "Guard", "stamp"]
 
 #: The environ's key for a request that came when there were enough already.
 SHED = "fastdag.shed"
 
+#: The environ's key for the template of the route that answers.
+ROUTE = "fastdag.route"
+
 
 def stamp(req: falcon.Request, resp: falcon.Response) -> None:
-    """Which request a response answers, and that nobody shall guess its type."""
+    """Which request a response answers, by which route, and that nobody shall guess its type."""
+    req.env[ROUTE] = req.uri_template
     resp.set_header("X-Request-Id", request_id(req.env))
     resp.set_header("X-Content-Type-Options", "nosniff")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import Any
 
-__all__ = ["Hook", "Lifecycle"]
+__all__ = ["Hook", "Lifecycle", "hooks"]
 
 Hook = Callable[[], Any]
 
@@ -30,9 +30,9 @@ class Lifecycle:
     def __init__(
         self, on_start: Hook | Iterable[Hook] | None, on_stop: Hook | Iterable[Hook] | None, *, drain: Hook
     ) -> None:
-        self._on_start = _hooks("on_start", on_start)
+        self._on_start = hooks("on_start", on_start)
         # What is at work may still need what the stop hooks close.
-        self._on_stop = (*_hooks("on_stop", on_stop), drain)
+        self._on_stop = (*hooks("on_stop", on_stop), drain)
         self._lock = RLock()
         self._pid = 0
         self.started = False
@@ -64,8 +64,9 @@ class Lifecycle:
                     log.exception("stop hook %r raised", hook)
 
 
-def _hooks(name: str, hooks: Hook | Iterable[Hook] | None) -> tuple[Hook, ...]:
-    found = () if hooks is None else (hooks,) if callable(hooks) else tuple(hooks)
+def hooks(name: str, given: Hook | Iterable[Hook] | None) -> tuple[Hook, ...]:
+    """Hooks as the user gave them, as a tuple; what cannot be called is refused."""
+    found = () if given is None else (given,) if callable(given) else tuple(given)
     for hook in found:
         if not callable(hook):
             raise TypeError(f"{name} takes a function without arguments, or several of them; not {hook!r}")

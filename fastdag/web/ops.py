@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
@@ -10,7 +11,10 @@ from fastdag.shape.encode import encode
 from fastdag.web import openapi, reference
 from fastdag.web.openapi import Routes
 
-__all__ = ["Description", "Reference"]
+__all__ = ["Description", "Numbers", "Reference"]
+
+#: Takes an Accept header, and gives the numbers in a form that suits it, and that form's media type.
+Exposition = Callable[[str], tuple[bytes, str]]
 
 
 class Description:
@@ -42,5 +46,18 @@ class Reference:
         resp.content_type = falcon.MEDIA_HTML
         # Nothing is loaded and nothing runs, whatever a docstring says.
         resp.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+
+    on_head = on_get
+
+
+class Numbers:
+    """`/metrics`: what an observer has counted, for who scrapes it."""
+
+    def __init__(self, exposition: Exposition) -> None:
+        self._exposition = exposition
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data, resp.content_type = self._exposition(req.get_header("Accept", default="*/*"))
+        resp.set_header("Cache-Control", "no-store")
 
     on_head = on_get

@@ -93,8 +93,10 @@ def of_bug(error: Exception, *, expose: bool = False) -> Problem:
 
 
 def _retry_after(cause: BaseException | None) -> str:
-    seconds = getattr(cause, "retry_after", None) or 1
-    return str(math.ceil(min(max(seconds, 1), _MAX_RETRY_AFTER)))
+    seconds = getattr(cause, "retry_after", None) or 0
+    if not seconds > 1:  # NaN too
+        return "1"
+    return str(math.ceil(min(seconds, _MAX_RETRY_AFTER)))
 
 
 def _failures(error: NodeError) -> list[dict[str, Any]]:

@@ -84,6 +84,7 @@ class RequestContext(Context):
         self.body = b""
         self.json = None
         self.method = request.method
+        self.route = request.uri_template or ""
         self.request_id = request_id(request.env)
         self.parts = {}
         self.asked: set[str] = set()

@@ -11,7 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["trace_context"]
+__all__ = ["trace_context", "trace_id"]
+
+Trace = tuple[tuple[str, str], ...]
+
+#: The environ's key for the headers that carry the trace on; the first of them is `traceparent`.
+TRACE = "fastdag.trace"
 
 # Version 00 is exactly this long. Later versions may add fields behind a dash, which we do not understand and drop.
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII).fullmatch
@@ -19,8 +24,20 @@ _KEY = r"(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/
 _MEMBER = re.compile(_KEY + r"=[ -+\--<>-~]{0,255}[!-+\--<>-~]", re.ASCII).fullmatch
 
 
-def trace_context(environ: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The trace headers to send upstream."""
+def trace_context(environ: dict[str, Any]) -> Trace:
+    """The trace headers to send upstream; remembered, and whoever makes spans puts others in their place."""
+    found: Trace | None = environ.get(TRACE)
+    if found is None:
+        found = environ[TRACE] = _trace_context(environ)
+    return found
+
+
+def trace_id(environ: dict[str, Any]) -> str:
+    """The id of the trace that a request belongs to, in 32 hexadecimal digits."""
+    return trace_context(environ)[0][1].split("-")[1]
+
+
+def _trace_context(environ: Mapping[str, Any]) -> Trace:
     parent = _parent(environ.get("HTTP_TRACEPARENT", ""))
     if parent is None:
         return (("traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"),)

@@ -83,6 +83,7 @@ def test_a_body_that_arrives_in_pieces_is_read_to_its_end() -> None:
         (Unreadable(AssertionError("read before it was refused")), {"CONTENT_LENGTH": "2001"}, 413),
         (b"1" * 2001, chunked(b""), 413),
         (b"abc", {"CONTENT_LENGTH": "100"}, 400),
+        (b"abc", {"CONTENT_LENGTH": "9" * 5000}, 413),
         (b"abc", {"CONTENT_LENGTH": "+3"}, 400),
         (b"abc", {"CONTENT_LENGTH": "1_0"}, 400),
         (b"abc", {"CONTENT_LENGTH": "-3"}, 400),
@@ -128,6 +129,10 @@ def test_what_is_no_strict_json_reaches_no_node(body: bytes) -> None:
 def test_two_hundred_levels_are_not_too_deep_and_neither_are_many_brackets() -> None:
     assert post(b"[" * 200 + b"]" * 200).status_int == 200
     assert post(b"[" + b"[],{}," * 120 + b"1]").status_int == 200
+
+
+def test_leading_zeros_do_not_make_a_length_long() -> None:
+    assert post(b"[1]", CONTENT_LENGTH="0" * 5000 + "3").json["json"] == [1]
 
 
 def test_of_repeated_keys_the_last_counts() -> None:

@@ -33,6 +33,7 @@ def shop(*, big: bool = False, **options: Any) -> Graph:
         (["max-age=60", "no-cache"], "no-cache, max-age=60"),
         (["max-age=60", "max-age=soon"], "max-age=0"),
         (["max-age=60", 'max-age="5"'], "max-age=5"),
+        (["max-age=" + "9" * 5000], "max-age=2147483648"),
         (["max-age=60, stale-if-error=9", "max-age=60, stale-if-error=5"], "max-age=60, stale-if-error=5"),
         (["max-age=60, stale-if-error=9", "max-age=60"], "max-age=60"),
         (["max-age=60, unheard-of=1", " , "], "max-age=60"),

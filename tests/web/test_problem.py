@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import falcon
@@ -89,6 +90,9 @@ def test_the_status_says_whose_fault_it_is_and_nothing_leaks(
         (UpstreamStatusError("", status=503, retry_after=1.0), "status", "1"),
         (UpstreamStatusError("", status=503, retry_after=86400.0), "status", "30"),
         (UpstreamStatusError("", status=429), "status", "1"),
+        (UpstreamStatusError("", status=429, retry_after=math.nan), "status", "1"),
+        (UpstreamStatusError("", status=429, retry_after=math.inf), "status", "30"),
+        (UpstreamStatusError("", status=429, retry_after=-5.0), "status", "1"),
     ],
 )
 def test_what_is_over_soon_is_503_and_says_when_to_come_back(error: Exception, reason: str, retry_after: str) -> None:
