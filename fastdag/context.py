@@ -105,6 +105,7 @@ class ResponseParts:
 class Context:
     """One request, as its nodes see it. Any other value can be a context too; this is the one the web side makes.
 
+    `route` is the template of the route that it came in by, `/products/{id}`.
     `path` holds the route's parameters, `query` and `headers` the request's (a repeated query parameter is a list;
     header names are in lower case), `json` the decoded body and `body` its bytes. `deadline` is an instant of the
     monotonic clock. `state` is the request's own dict, for middleware and nodes; `request` is Falcon's.
@@ -116,6 +117,7 @@ class Context:
     json: Any = None
     body: bytes = b""
     method: str = "GET"
+    route: str = ""
     request_id: str = ""
     deadline: float | None = None
     state: dict[str, Any] = field(default_factory=dict)

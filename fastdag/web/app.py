@@ -42,8 +42,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
     - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes; and `/metrics`
       where an observer has numbers.
-    - `observe`: observers, such as `Log()`, `Metrics()` and `Timeline()`; they are installed on the app, its graphs and
-      the upstreams that those fetch from. `app.observers.watch(upstream)` adds one that only a function calls.
+    - `observe`: observers, such as `Log()`, `Metrics()` and `Timeline()`; they are installed on the app, on its graphs
+      and on the upstreams that those fetch from. `app.observers.watch(upstream)` adds one that only a function calls.
     - `title`, `version`: of the API, for its description.
     - `on_start`, `on_stop`: functions without arguments, called once per process; see `start`.
     - everything else goes to `falcon.App`, such as `middleware=` and `cors_enable=`.

@@ -60,7 +60,7 @@ class Told:
         except BaseException as error:
             ended(500 if isinstance(error, Exception) else CLIENT_LEFT)
             raise
-        frames = environ.get(FRAMES)
+        frames: Any = environ.get(FRAMES)
         if frames is None or body is not frames:
             ended(status)
         else:  # the answer is still on its way

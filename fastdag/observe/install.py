@@ -1,0 +1,93 @@
+"""Installing observers: on an app with its graphs and their upstreams, on a graph, on an upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+from fastdag.events import Instrument, Instruments
+from fastdag.graph import Graph
+from fastdag.node import Node
+from fastdag.upstream.client import Upstream
+
+__all__ = ["Observer", "Observers", "upstreams_of"]
+
+T = TypeVar("T")
+
+
+class Observer(Protocol):
+    """Something that wants to know. It can also have `start()` and `stop()`, called once per process by an app."""
+
+    def events(self) -> Mapping[str, Instrument]:
+        """What to call, by the name of the event."""
+        ...
+
+
+class Watchable(Protocol):
+    """An app, a graph or an upstream."""
+
+    instruments: Instruments
+
+
+class Observers:
+    """Observers that belong together, and what they have been installed on."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers = tuple(observers)
+        for found in self._observers:
+            if not callable(getattr(found, "events", None)):
+                raise TypeError(f"an observer has a method events(), which {found!r} has not")
+        self._watched: set[Instruments] = set()
+
+    def watch(self, *targets: Watchable) -> None:
+        """Install them, where they are not yet; of a graph also on the upstreams that its nodes fetch from.
+
+        What a function calls by itself is not known: name such an upstream here.
+        """
+        for target in targets:
+            self._install(target.instruments)
+            if isinstance(target, Graph):
+                for upstream in upstreams_of(target):
+                    self._install(upstream.instruments)
+
+    def _install(self, instruments: Instruments) -> None:
+        if instruments not in self._watched:
+            self._watched.add(instruments)
+            for observer in self._observers:
+                for name, instrument in observer.events().items():
+                    instruments.on(name, instrument)
+
+    def find(self, kind: type[T]) -> T | None:
+        """The first observer of a kind."""
+        return next((found for found in self._observers if isinstance(found, kind)), None)
+
+    def having(self, name: str) -> Iterator[Any]:
+        """The methods of that name, of the observers that have one."""
+        for found in self._observers:
+            method = getattr(found, name, None)
+            if method is not None:
+                yield method
+
+    def start(self) -> None:
+        for start in self.having("start"):
+            start()
+
+    def stop(self) -> None:
+        for stop in self.having("stop"):
+            stop()
+
+
+def upstreams_of(graph: Graph) -> list[Upstream]:
+    """The upstreams that a graph's nodes fetch from, in the order of declaration."""
+    found = (_upstream(wire.node) for wire in graph.compile().wires)
+    return list(dict.fromkeys(upstream for upstream in found if upstream is not None))
+
+
+def _upstream(node: Node | None) -> Upstream | None:
+    """A node's, or that of the node which it does for every element, or under another id."""
+    while node is not None:
+        upstream = getattr(node, "upstream", None)
+        if isinstance(upstream, Upstream):
+            return upstream
+        node = getattr(node, "inner", None)
+    return None
