@@ -63,6 +63,8 @@ IMPORTERS = {
     "redis": {"upstream/policies/redis"},
     "brotli": {"upstream/transport/decode", "web/compress"},
     "zstandard": {"upstream/transport/decode", "web/compress"},
+    "typer": {"cli"},
+    "rich": {"cli"},
     "msgspec": {""},
 }
 
