@@ -103,7 +103,7 @@ class Names:
             if name not in ("CONTENT-TYPE", "CONTENT-LENGTH"):
                 key = "HTTP_" + key
             found = (name, key, "_" in name or name in self._ruled)
-            if len(self._table) < self.LIMIT:
+            if len(self._table) < self.LIMIT and len(raw) < 64:
                 self._table[raw] = found
         return found
 
