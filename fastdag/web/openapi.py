@@ -34,7 +34,8 @@ _FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?::(?P<converter>\w+)(?:\((?P<arg
 _PROBLEM = {
     "type": "object",
     "description": "What went wrong (RFC 9457). `reason` is for programs, the rest for people.",
-    "required": ["type", "title", "status", "request_id"],
+    # What a server refuses by itself, such as a request line that is too long, has no id yet.
+    "required": ["type", "title", "status"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
