@@ -60,8 +60,8 @@ class Told:
         except BaseException as error:
             ended(500 if isinstance(error, Exception) else CLIENT_LEFT)
             raise
-        frames: Any = environ.get(FRAMES)
-        if frames is None or body is not frames:
+        frames = environ.get(FRAMES)
+        if frames is None:
             ended(status)
         else:  # the answer is still on its way
             frames.on_close(partial(copy_context().run, ended, status))
