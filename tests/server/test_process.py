@@ -122,14 +122,14 @@ def test_a_killed_worker_is_replaced_and_takes_only_its_own_requests(tmp_path):
 
 @pytest.mark.parametrize("worker", [OURS, "gevent"])
 def test_workers_end_when_their_master_is_killed(tmp_path, worker):
-    with serving(tmp_path, worker=worker) as server:
+    with serving(tmp_path, worker=worker, bind=f"unix:{tmp_path}/sock") as server:
         server.get("/")
         pid = server.workers()[0]
         server.process.kill()
         server.process.wait(2)
         server.until(lambda: not runs(pid), seconds=2)
-        with pytest.raises(ConnectionError), socket.create_connection(server.address, timeout=1):
-            pass
+        with pytest.raises(ConnectionError), socket.socket(socket.AF_UNIX) as deaf:
+            deaf.connect(server.address)
 
 
 def runs(pid):
