@@ -172,27 +172,29 @@ class GraphResource:
         return context
 
     def _answer(self, context: RequestContext, result: Result, resp: falcon.Response) -> None:
-        missing = () if result.complete else tuple(lacking(result.outcomes))
+        complete = result.complete
+        missing = () if complete else tuple(lacking(result.outcomes))
         if missing and self.on_partial == "fail":
             raise _as_failure(missing[0], result)
         content = self._encoded(result)
         status, cache_control = parts.apply(context, result.outcomes, resp) if context.parts else (None, [])
         resp.content_type = falcon.MEDIA_JSON
-        if missing:
+        if complete:
+            resp.set_header("Fastdag-Complete", "true")
+            self._allow_caching(cache_control, resp)
+        else:
             status = status or self.partial_status
             resp.set_header("Fastdag-Complete", "false")
             resp.set_header("Fastdag-Missing", missing_header(missing))
             resp.set_header("Cache-Control", "no-store")
-        else:
-            resp.set_header("Fastdag-Complete", "true")
-            if cache_control:
-                cache_control += (self.cache_control,) if self.cache_control else ()
-                resp.set_header("Cache-Control", caching.combined(cache_control))
-            elif self.cache_control is not None:
-                resp.set_header("Cache-Control", self.cache_control)
         if status is not None:
             resp.status = status
-        deliver(context, content, resp, tagged=not missing and status in (None, 200))
+        deliver(context, content, resp, tagged=complete and status in (None, 200))
+
+    def _allow_caching(self, said_by_nodes: list[str], resp: falcon.Response) -> None:
+        said = [*said_by_nodes, self.cache_control] if self.cache_control else said_by_nodes
+        if said:
+            resp.set_header("Cache-Control", said[0] if len(said) == 1 else caching.combined(said))
 
     def _encoded(self, result: Result) -> bytes:
         try:

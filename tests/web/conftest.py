@@ -37,6 +37,7 @@ class Back:
 
     asked: list[Asked] = field(default_factory=list)
     script: dict[str, bytes | float] = field(default_factory=dict)
+    answered: int = 0
 
     def answer(self, path: str) -> bytes:
         scripted = self.script.get(path)
@@ -61,8 +62,11 @@ class Back:
                     sock.sendall(self.answer(line.split(" ")[1].partition("?")[0]))
                 except OSError:  # who asked has left
                     return
+                finally:
+                    self.answered += 1
 
     def reset(self) -> None:
+        self.answered = 0
         self.asked.clear()
         self.script.clear()
 

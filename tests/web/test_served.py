@@ -258,6 +258,19 @@ def test_large_answers_are_compressed_and_vary(served: Server, back: Back) -> No
     assert plain["vary"] == packed["vary"] == "accept-encoding"
 
 
+def test_a_client_that_leaves_stops_what_was_begun_for_it(trusting: Server, back: Back) -> None:
+    back.script["/user"] = 0.35
+
+    with trusting.client() as client:
+        client.send("GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+        trusting.until(lambda: [asked for asked in back.asked if "/user" in asked.line])
+        client.reset()
+    trusting.until(lambda: trusting.get("/echo").json()["in_flight"] == 1, seconds=0.3)
+    trusting.until(lambda: back.answered == 1)  # somebody who is not there any more
+
+    assert not [asked for asked in back.asked if "/detail" in asked.line]
+
+
 def test_frames_arrive_one_by_one(served: Server, back: Back) -> None:
     back.script["/slow"] = 0.2
 
