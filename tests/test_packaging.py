@@ -19,7 +19,7 @@ import importlib, pkgutil
 import fastdag
 
 for module in pkgutil.walk_packages(fastdag.__path__, "fastdag."):
-    if not module.name.endswith("__main__"):
+    if not module.name.startswith("fastdag.cli.") and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 
 graph = fastdag.Graph("hello")
@@ -65,6 +65,20 @@ def test_the_wheel_works_where_nothing_else_is_installed(python, tmp_path):
     )
     assert ran.stderr == ""
     assert ran.stdout == "hello wheel\n"
+
+
+def test_the_wheel_holds_the_files_of_a_new_project(wheel):
+    template = ROOT / "fastdag/cli/template"
+    files = {str(file.relative_to(ROOT)) for file in template.rglob("*") if file.is_file()}
+    assert len(files) > 10
+    assert files <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_command_line_asks_for_its_extra(python):
+    for command in ([python, "-m", "fastdag"], [python.parent / "fastdag"]):
+        asked = subprocess.run([*command, "routes"], capture_output=True, text=True, timeout=60)
+        assert asked.returncode == 1
+        assert asked.stderr.endswith("install them with: pip install 'fastdag[cli]'\n")
 
 
 def test_what_is_installed_fits_together(python):

@@ -1,0 +1,158 @@
+"""The commands: each finds what it is about, makes data of it, and shows that."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fastdag.cli import calling, checking, explaining, project, requesting, serving, tables, waterfall
+from fastdag.cli.loading import load
+from fastdag.cli.routes import routes_of
+from fastdag.cli.screen import ASIDE, show, show_json
+from fastdag.cli.trouble import Trouble
+
+__all__ = ["commands"]
+
+
+class _Commands(TyperGroup):
+    """Says what is in the way, and what to do about it, in place of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Trouble as trouble:
+            show(str(trouble), to=ASIDE)
+            raise typer.Exit(2) from trouble
+
+
+commands = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="HTTP aggregation services as graphs: look at one, try it, serve it, begin a new one.",
+)
+
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--app",
+        "-a",
+        envvar="FASTDAG_APP",
+        metavar="MODULE:ATTRIBUTE",
+        help="Where the app is; without it, app.main:app, app:app or main:app.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As data, for programs.")]
+Method = Annotated[str, typer.Argument(metavar="METHOD", help="Such as GET.")]
+Target = Annotated[str, typer.Argument(metavar="PATH", help="With a query, if there is one: '/search?q=lamp'.")]
+Headers = Annotated[list[str] | None, typer.Option("--header", "-H", help="'Name: value'; again for more.")]
+Data = Annotated[str | None, typer.Option("--data", "-d", help="The body, JSON unless a header says else; or @file.")]
+
+
+@commands.command()
+def check(
+    app: Place = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Findings count as problems.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what is wrong.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compile every route: all problems, findings, and how long each node may take. Exits with 1 if there are any."""
+    report = checking.examine(app)
+    if as_json:
+        show_json(report)
+    else:
+        show(*tables.of_report(report, quiet=quiet))
+    if report.problems or (strict and report.findings):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def routes(app: Place = None, as_json: AsJson = False) -> None:
+    """List the routes that are graphs."""
+    found = list(routes_of(load(app).app))
+    if as_json:
+        show_json([route.describe() for route in found])
+    else:
+        show(tables.of_routes(found))
+
+
+@commands.command()
+def call(
+    method: Method,
+    target: Target,
+    header: Headers = None,
+    data: Data = None,
+    app: Place = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one request in this process: the body, and on stderr when each node ran. Exits with 1 from 400 on."""
+    request = requesting.asked(method, target, header or (), data)
+    answer, witness = calling.call(load(app).app, request)
+    if as_json:
+        show_json({**answer.describe(), **witness.describe()})
+    else:
+        show(*waterfall.of_answer(answer), to=ASIDE)
+        show(answer.text())
+        show(*waterfall.of_witness(witness), to=ASIDE)
+    if answer.status >= 400:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def explain(
+    method: Method,
+    target: Target,
+    header: Headers = None,
+    data: Data = None,
+    app: Place = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a request would lead to, and ask nobody: which calls, in which order, with which limits and keys."""
+    request = requesting.asked(method, target, header or (), data)
+    route, explained = explaining.explain(load(app).app, request)
+    if as_json:
+        show_json({**route.describe(), "nodes": explained})
+    else:
+        show(*tables.of_explained(route, explained))
+
+
+@commands.command()
+def serve(
+    app: Place = None,
+    bind: Annotated[str | None, typer.Option("--bind", "-b", metavar="ADDRESS", help="Such as 0.0.0.0:8000.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Processes; one for each core.")
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Start anew when a file changes; to develop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the command that would serve.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="That command as data; implies --dry-run.")] = False,
+) -> None:
+    """Serve the app with gunicorn: by the project's gunicorn.conf.py, or else by settings made for fastdag."""
+    command = serving.command(load(app).place, bind=bind, workers=workers, reload=reload)
+    if as_json:
+        show_json({"command": command})
+    elif dry_run:
+        show(shlex.join(command))
+    else:
+        os.execv(sys.executable, command)
+
+
+@commands.command()
+def new(
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="The directory to make; its name is the project's.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a small project that runs, with tests that pass."""
+    written = project.create(name)
+    if as_json:
+        show_json({"project": name.name, "files": [str(file.relative_to(name)) for file in written]})
+    else:
+        show(f"{name} is there. To try it:", "", f"    cd {shlex.quote(str(name))}", "    make test", "    make serve")

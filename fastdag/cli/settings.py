@@ -1,0 +1,37 @@
+"""gunicorn's settings for `fastdag serve`, where a project has no gunicorn.conf.py of its own.
+
+`bind` and `workers` are gunicorn's own: the environment (PORT, WEB_CONCURRENCY) and the command line say otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+worker_class = "fastdag.server.GeventWorker"
+
+# A worker whose loop has not turned for this long is hung, and is replaced.
+timeout = 30
+graceful_timeout = 10
+
+# Longer than proxies keep idle connections (nginx: 60 s), so that it is never this side that closes one in use.
+keepalive = 75
+
+# The file that workers touch as their heartbeat must not sit on a disk that can block.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+# It would be one file in the home directory for every gunicorn of the same user.
+control_socket_disable = True
+
+accesslog = "-"
+
+
+def post_worker_init(worker: Any) -> None:
+    """The app's start hooks run in each worker, after the fork: what they open belongs to one process."""
+    worker.wsgi.start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """The app's stop hooks."""
+    if hasattr(worker, "wsgi"):  # else it ended before it had loaded the app
+        worker.wsgi.stop()
