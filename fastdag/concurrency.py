@@ -136,10 +136,13 @@ class Crew:
             if not member.dead and getrefcount(member) == 2 and not getweakrefcount(member) and not member.__dict__:
                 member.switch(task)
                 return
-        greenlet(self._live, self._hub).switch(task)
+        member = greenlet(self._live, self._hub)
+        member.switch()  # without the task: a greenlet keeps the arguments of its first switch for life
+        member.switch(task)
 
-    def _live(self, task: Any) -> None:
+    def _live(self) -> None:
         idle, limit, park = self._idle, self._limit, self._hub.switch
+        task: Any = park()
         while True:
             used_up = task()
             task = None

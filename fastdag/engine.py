@@ -104,11 +104,11 @@ class Run(Workers):
 
     def work(self) -> bool:
         """Run ready nodes until there are none; true if this greenlet must not be used again."""
-        me = getcurrent()
-        running = self.workers[me] = [-1, 0]
+        # No name holds the greenlet: an error that a node raised keeps this frame, and must not keep the greenlet.
+        running = self.workers[getcurrent()] = [-1, 0]
         tainted = self._work_off(running)
         running[0] = -1
-        del self.workers[me]
+        del self.workers[getcurrent()]
         if tainted:
             self._kick()
         return tainted
@@ -299,9 +299,8 @@ class Run(Workers):
         crew().run(lambda: self._last_word(i))
 
     def _last_word(self, i: int) -> bool:
-        me = getcurrent()
-        self.workers[me] = [i, 0]
+        self.workers[getcurrent()] = [i, 0]
         try:
             return self._fall_back(i)
         finally:
-            del self.workers[me]
+            del self.workers[getcurrent()]

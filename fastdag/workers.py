@@ -80,12 +80,11 @@ class Workers(Ledger):
         """In the hub: run a task in one more greenlet, on behalf of a node and interrupted with it."""
 
         def work() -> bool:
-            me = getcurrent()
-            self.workers[me] = [node, 0]
+            self.workers[getcurrent()] = [node, 0]
             try:
                 task()
             finally:
-                del self.workers[me]
+                del self.workers[getcurrent()]
             return self.state[node] != PENDING
 
         crew().run(work)

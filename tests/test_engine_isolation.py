@@ -1,5 +1,6 @@
 """What a node changes around itself stays its own: contextvars, thread-locals, timers, attributes of greenlets."""
 
+import gc
 import threading
 import time
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ import greenlet
 import pytest
 
 from fastdag import Graph
+from fastdag.engine import Run
 
 who = ContextVar("who", default="nobody")
 
@@ -216,3 +218,24 @@ def test_fallback_values_are_nobody_elses():
 
     graph.run().merged["a"]["list"].append(1)
     assert graph.run().merged == {"a": {"list": []}}
+
+
+@pytest.mark.parametrize("end", ["ok", "failed", "blocked", "late fallback"])
+def test_runs_leave_nothing_in_memory(end):
+    def load():
+        if end != "ok":
+            gevent.sleep(0.001 if end == "blocked" else 0)
+            raise ValueError
+
+    graph = Graph("page", timeout=0.05)
+    graph.node(id="a", optional=True, fallback=(lambda c, e: 1 / 0) if end == "late fallback" else None)(load)
+
+    def alive():
+        gevent.sleep(0)  # the hub is still inside the callback that woke us
+        gc.collect()
+        return sum(isinstance(found, Run) for found in gc.get_objects())
+
+    before = alive()
+    for _ in range(20):
+        graph.run()
+    assert alive() <= before
