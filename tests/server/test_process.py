@@ -128,8 +128,16 @@ def test_workers_end_when_their_master_is_killed(tmp_path, worker):
         server.process.kill()
         server.process.wait(2)
         server.until(lambda: not runs(pid), seconds=2)
-        with pytest.raises(ConnectionError), socket.socket(socket.AF_UNIX) as deaf:
-            deaf.connect(server.address)
+        server.until(lambda: refuses(server.address), seconds=1)
+
+
+def refuses(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return True
+    return False
 
 
 def runs(pid):
