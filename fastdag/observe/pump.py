@@ -13,7 +13,7 @@ from typing import Any
 from fastdag.concurrency import original
 from fastdag.deadline import now
 
-__all__ = ["Pump"]
+__all__ = ["Pump", "has_descriptor"]
 
 #: So many bytes may wait for a stream.
 _MOST = 1 << 20
@@ -96,3 +96,11 @@ class Pump:
             except OSError:
                 return False
         return True
+
+
+def has_descriptor(stream: Any) -> bool:
+    """Whether a stream is one of the system's, which a thread can write to."""
+    try:
+        return int(stream.fileno()) >= 0
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastdag.observe.pump import Pump
+from fastdag.observe.pump import Pump, has_descriptor
 
 __all__ = ["Pumps"]
 
@@ -24,7 +24,7 @@ class Pumps:
         self._pumps = [pump for pump in self._pumps if not pump.closed]
         for handler in _handlers():
             stream = handler.stream
-            if not isinstance(stream, Pump) and _has_descriptor(stream):
+            if not isinstance(stream, Pump) and has_descriptor(stream):
                 handler.stream = next((pump for pump in self._pumps if pump.stream is stream), None) or Pump(stream)
                 self._pumps.append(handler.stream)
 
@@ -50,10 +50,3 @@ class Pumps:
 def _handlers(loggers: tuple[str, ...] = _LOGGERS) -> list[Any]:
     found = [handler for name in loggers for handler in logging.getLogger(name).handlers]
     return [handler for handler in found if isinstance(handler, logging.StreamHandler)]
-
-
-def _has_descriptor(stream: Any) -> bool:
-    try:
-        return int(stream.fileno()) >= 0
-    except (AttributeError, OSError, ValueError):
-        return False

@@ -1,0 +1,46 @@
+"""What may stand in a log: no secrets, and nothing that a terminal or a reader of lines would take for a command."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MASK", "one_line", "redact"]
+
+MASK = "***"
+
+_SECRET = (
+    r"(?:authori[sz]ation|proxy-authorization|(?:set-)?cookie|session(?:[_-]?id)?|sid|pass(?:word|wd|phrase)?|pwd"
+    r"|secret|(?:\w*[_-])?token|(?:\w*[_-])?secret|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|signature|sig)"
+)
+
+# Each finds what introduces a secret, in group 1, and then the secret.
+_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # Headers go on to the end of the line: a cookie has many parts.
+        r"\b((?:proxy-)?authori[sz]ation[\"']?\s*[:=]\s*[\"']?|(?:set-)?cookie[\"']?\s*:\s*[\"']?)[^\r\n\"']+",
+        rf"(?<![a-z0-9])({_SECRET}[\"']?\s*(?:=|:|%3d)\s*[\"']?)[^\s&;,\"'<>}})\]]+",
+        r"\b((?:bearer|basic|digest|negotiate)\s+)[a-z0-9._~+/=-]{6,}",
+        r"(://)[^/\s:@]*:[^/\s@]+(?=@)",
+        r"()\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*",  # a JSON Web Token
+    )
+)
+
+# Line ends of every kind (also those that only `str.splitlines` knows), other control characters, and those that
+# change the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def redact(text: str) -> str:
+    """A text without what looks like a secret: values of `token=` and its like, credentials, signed tokens."""
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+def one_line(text: str, limit: int = 2000) -> str:
+    """A text as one printable line of valid Unicode, redacted and not longer than that."""
+    # Cut first, with a margin: what is thrown away need not be searched.
+    text = redact(text[: 2 * limit]).encode("utf-8", "backslashreplace").decode()
+    text = _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return text if len(text) <= limit else f"{text[:limit]}…"
