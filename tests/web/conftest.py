@@ -37,7 +37,7 @@ class Back:
 
     asked: list[Asked] = field(default_factory=list)
     script: dict[str, bytes | float] = field(default_factory=dict)
-    answered: int = 0
+    answered: list[str] = field(default_factory=list)
 
     def answer(self, path: str) -> bytes:
         scripted = self.script.get(path)
@@ -58,15 +58,16 @@ class Back:
                 asked = Asked(line, headers, b"")
                 asked.body = file.read(int((asked.header("content-length") or ["0"])[0]))
                 self.asked.append(asked)
+                path = line.split(" ")[1].partition("?")[0]
                 try:
-                    sock.sendall(self.answer(line.split(" ")[1].partition("?")[0]))
+                    sock.sendall(self.answer(path))
                 except OSError:  # who asked has left
                     return
                 finally:
-                    self.answered += 1
+                    self.answered.append(path)
 
     def reset(self) -> None:
-        self.answered = 0
+        self.answered.clear()
         self.asked.clear()
         self.script.clear()
 
