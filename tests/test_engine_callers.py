@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextvars import ContextVar
+from pathlib import Path
 
 import gevent
 import pytest
@@ -165,7 +166,8 @@ def test_ctrl_c_ends_a_program_that_runs_a_graph():
         "graph.node(id='a')(lambda: print('ready', flush=True) or time.sleep(30))\n"
         "graph.run()\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    root = Path(__file__).parent.parent
+    child = subprocess.Popen([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with child:
         assert child.stdout.readline() == b"ready\n"
         child.send_signal(signal.SIGINT)
