@@ -65,7 +65,7 @@ def test_under_five_times_the_load_nine_tenths_of_the_capacity_are_served(tmp_pa
 
 def test_out_of_descriptors_the_worker_rests_and_recovers(tmp_path):
     with serving(tmp_path, limit="ulimit -n 64") as server:
-        pid = server.workers()[0]
+        (pid,) = server.until(server.workers)
         clients = [server.client() for _ in range(100)]
         answers = []
         for client in clients[:40]:
