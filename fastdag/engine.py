@@ -19,7 +19,7 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import Any
 
-from fastdag.concurrency import breathe, crew, from_signal_handler, getcurrent
+from fastdag.concurrency import breathe, from_signal_handler, getcurrent
 from fastdag.context import SCOPE, Scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
@@ -93,10 +93,10 @@ class Run(Workers):
     # -- workers
 
     def relay(self) -> None:
-        """In the hub: one more worker, if there is something left to do."""
+        """In the hub: one worker after another, as long as there is something that those before have left."""
+        while (self.ready or self.waits_ready) and not self.breathing and self.limit > -NEVER:
+            self.crew.run(self.work)
         self.relaying = False
-        if (self.ready or self.waits_ready) and not self.breathing:
-            crew().run(self.work)
         if self.timer is None and not self.over and self.limit < NEVER:
             # Armed only now: a run that never blocks is over before, and looks at the clock itself.
             self.timer = self.hub.loop.timer(max(self.limit - now(), 0.0), priority=LAST)
@@ -296,7 +296,7 @@ class Run(Workers):
 
     def _answer_now(self, i: int) -> None:
         """In the hub: a fallback that is called after the deadline must answer without blocking."""
-        crew().run(lambda: self._last_word(i))
+        self.crew.run(lambda: self._last_word(i))
 
     def _last_word(self, i: int) -> bool:
         self.workers[getcurrent()] = [i, 0]

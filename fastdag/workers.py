@@ -36,6 +36,7 @@ class Workers(Ledger):
     __slots__ = (
         "abandoned",
         "breathing",
+        "crew",
         "hub",
         "instruments",
         "relaying",
@@ -49,6 +50,7 @@ class Workers(Ledger):
         super().__init__(plan, start)
         self.instruments = instruments
         self.hub = get_hub()
+        self.crew = crew()
         self.workers: dict[Any, list[int]] = {}
         self.spawned: set[Any] = set()
         self.sources: dict[Any, Source] = {}  # greenlet -> whom it takes its work from, inside its node
@@ -87,7 +89,7 @@ class Workers(Ledger):
                 del self.workers[getcurrent()]
             return self.state[node] != PENDING
 
-        crew().run(work)
+        self.crew.run(work)
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
         """For `context.spawn`: a greenlet with the caller's contextvars that dies with the run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
@@ -33,14 +33,12 @@ from fastdag.upstream.policies.coalesce import Coalesce
 from fastdag.upstream.policies.hedge import Hedge
 from fastdag.upstream.policies.identity import key_of
 from fastdag.upstream.policies.retry import Retry
+from fastdag.upstream.site import Policy
 
 __all__ = ["FetchNode", "FetchOptions"]
 
-#: `(timeout, context, args, parents) -> Response`, or the `Call` that would bring it
-Ask = Callable[[float | None, Any, tuple[Any, ...], dict[str, Any]], Any]
-
-#: `(context, parents) -> (target, headers, body, content type)`
-Encode = Callable[[Any, dict[str, Any]], tuple[str, Any, Body, str | None]]
+#: `(timeout, context, args, parents) -> Call`
+MakeCall = Callable[[float | None, Any, tuple[Any, ...], dict[str, Any]], Call]
 
 RETURNS = ("first", "last", "append")
 
@@ -117,26 +115,20 @@ class FetchNode(Node):
             id, upstream.name, method, ok=ok, empty_on=empty_on, relay=relay, decode=decode, type=type
         )
         self._returns = _check_returns(id, return_headers or {})
-        how: dict[str, Any] = {"idempotent": idempotent}
         forward = header_names(f"{id}: forward_headers", forward_headers)
         described = (method, params, headers, json, data)
-        self._ask: Ask
         retry = policies.get("retry", upstream.stack.policies["retry"])
         attempts = retry.attempts if isinstance(retry, Retry) else 1
         self._sketch: dict[str, Any] = {"attempts": attempts, "method": method, "target": path, "params": params}
-        self._prepare: Ask | None = None
+        self._known = isinstance(path, str)
         if isinstance(path, str):
-            how.update(forward=forward, options=check_policies(id, policies) or None)
-            templates = Templates(id)
-            method, encode = _by_template(templates, path, described)
-            self._ask = _asking(upstream.send, method, encode, how)
-            self._prepare = _asking(upstream.prepare, method, encode, how)
-            self._parameters = templates.parameters()
+            overrides = check_policies(id, policies) or None
+            self._call, self._parameters = _by_template(id, upstream, path, described, idempotent, forward, overrides)
         elif callable(path):
             if described != ("GET", None, None, None, None):
                 raise GraphError(f"{id}: a fetch with a function says method, params, headers and body in its Request")
-            how.update(forward_headers=forward, **check_policies(id, policies))
-            self._ask, self._parameters = _by_function(id, upstream, path, how)
+            how = {"idempotent": idempotent, "forward_headers": forward, **check_policies(id, policies)}
+            self._call, self._parameters = _by_function(id, upstream, path, how)
         else:
             raise TypeError(f"{id}: path is a template like '/products/{{path.id}}' or a function, not {path!r:.80}")
 
@@ -144,7 +136,7 @@ class FetchNode(Node):
         return self._parameters
 
     def load(self, context: Any, *args: Any, **parents: Any) -> Any:
-        response = self._ask(self.timeout, context, args, parents)
+        response = self.upstream.send(self._call(self.timeout, context, args, parents))
         if self._returns:
             self._return_headers(context, response)
         return self._answer(response)
@@ -159,10 +151,10 @@ class FetchNode(Node):
             **self._sketch,
             "cache_key": None,
         }
-        if self._prepare is None or self._parameters.params:
+        if not self._known or self._parameters.params:
             return about
         try:
-            call = copy_context().run(_in_scope, context, self._prepare, self.timeout)
+            call = copy_context().run(_in_scope, context, self._call, self.timeout)
         except UpstreamError as error:
             return {**about, "problem": str(error)}
         about.update(method=call.method, target=call.target, params=None)
@@ -180,25 +172,32 @@ class FetchNode(Node):
                     parts.add_header(name, value, how)
 
 
-def _in_scope(context: Any, prepare: Ask, timeout: float | None) -> Call:
+def _in_scope(context: Any, call: MakeCall, timeout: float | None) -> Call:
     SCOPE.set(Scope(context))  # for the headers that go upstream with every call of the request
-    call: Call = prepare(timeout, context, (), {})
-    return call
+    return call(timeout, context, (), {})
 
 
 def _by_template(
-    templates: Templates, path: str, described: tuple[str, Any, Mapping[str, Any] | None, Any, Any]
-) -> tuple[str, Encode]:
+    node_id: str,
+    upstream: Upstream,
+    path: str,
+    described: tuple[str, Any, Mapping[str, Any] | None, Any, Any],
+    idempotent: bool | None,
+    forward: Sequence[str],
+    overrides: Mapping[str, Policy | None] | None,
+) -> tuple[MakeCall, Parameters]:
     method, params, headers, json, data = described
-    method = token(f"{templates.node_id}: method", method).upper()
+    method = token(f"{node_id}: method", method).upper()
+    templates = Templates(node_id)
     read_path = templates.path(path)
     read_query = _query(templates, params)
     read_headers = _headers(templates, headers)
     read_body = _body(templates, json, data)
     if templates.problems:
         raise GraphError(templates.problems)
+    prepare = upstream.prepare
 
-    def encode(context: Any, parents: dict[str, Any]) -> tuple[str, Any, Body, str | None]:
+    def call(timeout: float | None, context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Call:
         target = read_path(context, parents)
         if read_query is not None:
             query = read_query(context, parents)
@@ -206,17 +205,19 @@ def _by_template(
                 target = f"{target}?{query}"
         sent = () if read_headers is None else read_headers(context, parents)
         body, content_type = (None, None) if read_body is None else read_body(context, parents)
-        return target, sent, body, content_type
+        return prepare(
+            method,
+            target,
+            sent,
+            body,
+            content_type=content_type,
+            forward=forward,
+            timeout=timeout,
+            idempotent=idempotent,
+            options=overrides,
+        )
 
-    return method, encode
-
-
-def _asking(send: Callable[..., Any], method: str, encode: Encode, how: dict[str, Any]) -> Ask:
-    def ask(timeout: float | None, context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Any:
-        target, sent, body, content_type = encode(context, parents)
-        return send(method, target, sent, body, content_type=content_type, timeout=timeout, **how)
-
-    return ask
+    return call, templates.parameters()
 
 
 def _query(templates: Templates, params: Any) -> Read | None:
@@ -252,13 +253,13 @@ def _data_body(value: Any) -> tuple[Body, str | None]:
 
 def _by_function(
     node_id: str, upstream: Upstream, build: Callable[..., Request], how: dict[str, Any]
-) -> tuple[Ask, Parameters]:
+) -> tuple[MakeCall, Parameters]:
     wrong = wrong_kind(build)
     if wrong:
         raise GraphError(f"{node_id}: the function that builds the request {wrong}")
     accepted = Parameters.of(build, by_name=True)
 
-    def ask(timeout: float | None, context: Any, args: tuple[Any, ...], parents: dict[str, Any]) -> Response:
+    def call(timeout: float | None, context: Any, args: tuple[Any, ...], parents: dict[str, Any]) -> Call:
         if accepted.context == "first":
             args = (context, *args)
         elif accepted.context == "context":
@@ -266,7 +267,7 @@ def _by_function(
         request = build(*args, **parents)
         if not isinstance(request, Request):
             raise TypeError(f"{node_id}: the function that builds the request returned {request!r:.80}, no Request")
-        return upstream.request(
+        return upstream.compose(
             request.method,
             request.path,
             params=request.params,
@@ -277,7 +278,7 @@ def _by_function(
             **how,
         )
 
-    return ask, replace(accepted, context="first")
+    return call, replace(accepted, context="first")
 
 
 def _check_returns(node_id: str, returns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -140,7 +140,16 @@ class Upstream:
     def delete(self, path: str, **call: Unpack[CallOptions]) -> Response:
         return self.request("DELETE", path, **call)
 
-    def request(
+    def request(self, method: str, path: str, **call: Unpack[CallOptions]) -> Response:
+        """Call the upstream. The path is below the base URL, whatever it looks like: no path changes the host.
+
+        `timeout` is this call's total; `None` means the upstream's. `idempotent` says that a call may be sent twice;
+        unsaid, it holds for GET, HEAD and OPTIONS. With `stream=True` the answer is a `StreamedResponse`. Policies
+        by name (`retry=None`) hold for this call instead of the upstream's.
+        """
+        return self.send(self.compose(method, path, **call))
+
+    def compose(
         self,
         method: str,
         path: str,
@@ -155,15 +164,10 @@ class Upstream:
         max_response_bytes: int | None = None,
         forward_headers: Iterable[str] = (),
         **policies: Any,
-    ) -> Response:
-        """Call the upstream. The path is below the base URL, whatever it looks like: no path changes the host.
-
-        `timeout` is this call's total; `None` means the upstream's. `idempotent` says that a call may be sent twice;
-        unsaid, it holds for GET, HEAD and OPTIONS. With `stream=True` the answer is a `StreamedResponse`. Policies
-        by name (`retry=None`) hold for this call instead of the upstream's.
-        """
+    ) -> Call:
+        """The call that `request` would send, checked and encoded."""
         body, content_type = encode_body(json, data)
-        return self.send(
+        return self.prepare(
             token("a method", method).upper(),
             encode_target(path, params),
             encode_headers(headers),
@@ -176,23 +180,6 @@ class Upstream:
             max_bytes=None if max_response_bytes is None else check_bytes(self.name, max_response_bytes),
             options=check_policies(self.name, policies) if policies else None,
         )
-
-    def send(
-        self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: Body = None, **how: Any
-    ) -> Response:
-        """What `request` does, for code that has encoded everything already; `how` is what `prepare` takes."""
-        scope = SCOPE.get()
-        if scope is not None and scope.over:
-            raise UpstreamRejected("the run that this call belongs to is over", upstream=self.name, reason="cancelled")
-        call = self.prepare(method, target, headers, body, **how)
-        if self._auth is not None:
-            given = self._auth(call)
-            call.headers = _merged(
-                {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
-            )
-        if self.instruments.active and not _TOLD.isdisjoint(self.instruments.heard):
-            return self._observed(call, scope)
-        return self._named(call)
 
     def prepare(
         self,
@@ -209,7 +196,7 @@ class Upstream:
         max_bytes: int | None = None,
         options: Mapping[str, Policy | None] | None = None,
     ) -> Call:
-        """The call that `send` would send, but for what `auth` adds."""
+        """A call that `send` can send, from what has been checked and encoded already, as a fetch node does."""
         scope = SCOPE.get()
         return Call(
             method,
@@ -224,6 +211,20 @@ class Upstream:
             timeout=timeout,
             options=options,
         )
+
+    def send(self, call: Call) -> Response:
+        """Send a call that `prepare` made, once: through `auth` and down the stack."""
+        scope = SCOPE.get()
+        if scope is not None and scope.over:
+            raise UpstreamRejected("the run that this call belongs to is over", upstream=self.name, reason="cancelled")
+        if self._auth is not None:
+            given = self._auth(call)
+            call.headers = _merged(
+                {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
+            )
+        if self.instruments.active:
+            return self._observed(call, scope)
+        return self._named(call)
 
     def _named(self, call: Call) -> Response:
         try:

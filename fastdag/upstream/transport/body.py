@@ -39,18 +39,20 @@ class RequestLine:
         if call.headers is not self._headers:  # the calls of one request share theirs
             self._block = _block(call.headers)
             self._headers = call.headers
-        rest = "" if call.promise is None else f"{call.promise[0]}: {call.promise[1]}\r\n"
+        text = f"{method} {target}{self._after}"
+        if call.promise is not None:
+            text += f"{call.promise[0]}: {call.promise[1]}\r\n"
         if isinstance(body, bytes):
-            rest += f"Content-Length: {len(body)}\r\n"
+            text += f"Content-Length: {len(body)}\r\n"
         elif body is not None:
-            rest += "Transfer-Encoding: chunked\r\n"
+            text += "Transfer-Encoding: chunked\r\n"
         elif method in _WITH_BODY:
-            rest += "Content-Length: 0\r\n"
-        return b"%b%b%b\r\n" % (f"{method} {target}{self._after}".encode("latin-1"), self._block, rest.encode("ascii"))
+            text += "Content-Length: 0\r\n"
+        return text.encode("latin-1") + self._block
 
 
 def _block(headers: Sequence[tuple[str, str]]) -> bytes:
-    """Headers as lines, with what every request has."""
+    """The last part of a head: headers as lines, with what every request has, and the empty line."""
     text = "".join([f"{name}: {value}\r\n" for name, value in headers])
     lines = len(headers)
     if not any(name.lower() == "accept-encoding" for name, _ in headers):
@@ -62,7 +64,7 @@ def _block(headers: Sequence[tuple[str, str]]) -> bytes:
         raise InvalidValue(f"a header holds a character that none can carry: {error}") from error
     if len(block) - len(block.translate(None, _CONTROLS)) != 2 * lines:
         raise InvalidValue("a header holds a control character")
-    return block
+    return block + b"\r\n"
 
 
 def framed(head: bytes, call: Call) -> tuple[bytes, bytes]:
