@@ -22,7 +22,7 @@ from fastdag.server.head import Head, Peer
 from fastdag.server.house import House
 from fastdag.server.reader import BadRequest, Reader
 from fastdag.server.refuse import Refusal, refusal
-from fastdag.server.wire import RATE, ClientLeft, Wire
+from fastdag.server.wire import ClientLeft, Wire, patience
 
 __all__ = ["Connection"]
 
@@ -99,7 +99,7 @@ class Connection(Wire):
         elif not reader.in_body:
             self._wait_in(HEAD, self.house.options.header_timeout)
         elif self._state is BODY:
-            self.expires = self._since + self.house.options.body_timeout + reader.received / RATE
+            self.expires = patience(self._since, self.house.options.body_timeout, reader.received)
         else:
             self._await_body()
 

@@ -14,14 +14,23 @@ from typing import Any
 from fastdag.concurrency import GreenletExit, Waiter
 from fastdag.deadline import now
 
-__all__ = ["RATE", "READ", "ClientLeft", "Wire"]
+__all__ = ["READ", "ClientLeft", "Wire", "patience"]
 
 READ, WRITE = 1, 2
 
 _CHUNK = 1 << 16
 
 #: Bytes per second that a body and an answer must move beyond their first seconds.
-RATE = 1 << 14
+_RATE = 1 << 14
+
+
+def patience(since: float, seconds: float, moved: int) -> float:
+    """Until when to wait for the next byte: it may not take `seconds`, nor all of them longer than a slow line would.
+
+    Without the first a client could move much in a moment and then hold its connection for long; without the second it
+    could move a byte now and then for ever.
+    """
+    return min(now(), since + moved / _RATE) + seconds
 
 
 class ClientLeft(GreenletExit):
@@ -72,7 +81,7 @@ class Wire:
         writer = self._loop.io(self._sock.fileno(), WRITE)
         try:
             while taken < len(data):
-                self.expires = since + self._write_timeout + taken / RATE
+                self.expires = patience(since, self._write_timeout, taken)
                 waiter = Waiter()
                 writer.start(waiter.wake)
                 waiter.wait()

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from fastdag.server.wire import patience
 from tests.server.serving import serving
 
 
@@ -108,6 +109,15 @@ def test_a_client_that_never_reads_is_given_up(hasty):
         with pytest.raises(EOFError):
             client.answer()
     assert hasty.stats()["running"] == 1  # the one that asks
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "moved", "left"),
+    [(0, 0, 4), (3, 0, 1), (3, 3 << 14, 4), (3, 30 << 14, 4), (10, 5 << 14, -1)],
+)
+def test_patience_is_for_slow_lines_and_not_for_silence(monkeypatch, elapsed, moved, left):
+    monkeypatch.setattr("fastdag.server.wire.now", lambda: 100.0 + elapsed)
+    assert patience(100.0, 4.0, moved) - (100.0 + elapsed) == left
 
 
 @pytest.mark.parametrize(
