@@ -20,10 +20,11 @@ class Options:
 
     `admission` is how many requests may be in flight; one more is answered 503 at once, unless its path is `live` or
     `ready`; while the worker drains, `ready` is answered 503. `header_timeout` and `body_timeout` bound the arrival
-    of a head and of a body, `write_timeout` the taking of an answer: in seconds, the latter two longer by a second for
-    every 16 KiB that did move, and never that long without a byte. `max_request_bytes` bounds a body. `half_close=True` serves a client that has closed
-    its sending side, and takes only a reset for a departure. `linger` is for how many seconds after SIGTERM new
-    connections are still taken. A loop held for `blocked_after` seconds is reported; `None` switches the watchdog off.
+    of a head and of a body, `write_timeout` the taking of an answer: in seconds, the latter two longer by a second
+    for every 16 KiB that did move, and never that long without a byte. `max_request_bytes` bounds a body.
+    `half_close=True` serves a client that has closed its sending side, and takes only a reset for a departure.
+    `linger` is for how many seconds after SIGTERM new connections are still taken. A loop held for `blocked_after`
+    seconds is reported; `None` switches the watchdog off.
     """
 
     admission: int = 256
