@@ -26,10 +26,10 @@ class Fake:
     def send(self, call: Call) -> Response:
         self.calls.append((call.target, {name.lower(): value for name, value in call.headers}))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, BaseException):
-            raise answer
         if callable(answer):
             answer = answer(call)
+        if isinstance(answer, BaseException):
+            raise answer
         status, body = answer
         return Response(status, Headers([("Content-Type", "application/json")]), body)
 
