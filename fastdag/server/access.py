@@ -81,7 +81,10 @@ class AccessLog:
         """Write what waits, or some of it."""
         lines = self._lines
         for _ in range(len(lines) if most is None else min(most, len(lines))):
-            self._log.access(*lines.popleft())
+            try:
+                self._log.access(*lines.popleft())
+            except Exception:  # of a logger class of the user's own, say; the next line may fare better
+                self._log.exception("Error writing the access log")
 
     def close(self) -> None:
         if self._scribe is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastdag.concurrency import GreenletExit, from_signal_handler, getcurrent
 from fastdag.deadline import now
 from fastdag.server.access import Logged
-from fastdag.server.environ import Environ, request_environ
+from fastdag.server.environ import Environ, request_environ, unknown_environ
 from fastdag.server.head import Head
 from fastdag.server.refuse import refusal
 from fastdag.server.response import Response
@@ -78,7 +78,8 @@ class Exchange:
             house.leave("left" if self.left else "served")
         self.settled = True
         if house.access.enabled:
-            house.access.note(self._logged or self.response, self.head, self._environ, now() - began)
+            environ = self._environ or unknown_environ(self._connection.environ)
+            house.access.note(self._logged or self.response, self.head, environ, now() - began)
         if house.after is not None:
             context.run(self._after)
         self._connection.finished(self)
@@ -127,6 +128,7 @@ class Exchange:
         answer = refusal(code)
         self._logged = Logged(answer.status, answer.length)
         self.response.headers_sent = self.settled = True
+        self.response.must_close |= self._connection.closing
         self._connection.send_refusal(answer, self.head, close=self.response.should_close())
 
     def _leave(self) -> None:

@@ -62,5 +62,25 @@ def test_a_line_says_what_gunicorns_own_would(form, own_logger):
     assert lines.found[0] == lines.found[1]
 
 
+def test_a_logger_that_raises_does_not_end_the_log():
+    cfg = Config()
+    cfg.set("accesslog", "-")
+    lines = []
+
+    class Broken(Logger):
+        def access(self, answer, request, environ, seconds):
+            lines.append(environ["REQUEST_METHOD"])
+
+        def exception(self, *args):
+            lines.append(args[0])
+
+    access = AccessLog(Broken(cfg))
+    for environ in ({}, ENVIRON):
+        access.note(Logged("200 OK", 1), (), environ, 0.1)
+    gevent.sleep(0)
+    access.close()
+    assert lines == ["Error writing the access log", "GET"]
+
+
 def test_without_an_access_log_nobody_waits_for_lines():
     assert AccessLog(Logger(Config()))._scribe is None

@@ -274,6 +274,7 @@ def test_gunicorns_hooks_and_trust_in_a_proxy(tmp_path):
         untrusted = server.get("/below/environ", "X-Forwarded-Proto: https").json()
         server.until(lambda: "post 200 OK" in server.words())
         outside = server.get("/environ").status
+        server.until(lambda: access_lines(server)[-1].startswith("- - 500"))
     assert (untrusted["wsgi.url_scheme"], untrusted["SCRIPT_NAME"], untrusted["PATH_INFO"]) == (
         "http",
         "/below",
