@@ -2,7 +2,8 @@
 
 `python -m tests.faults.upstream [certificate key]` prints the ports of its listeners as JSON and takes orders, one
 JSON object a line, on its control port. A request is answered by the script registered for its path (without the
-query); a path of `/echo/TOKEN` is answered with the token. One connection may carry many requests.
+query); a path of `/echo/TOKEN` is answered with the token. One connection may carry many requests. A script may
+have other steps for the `first` request to its path.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ def read_body(connection, head, buffer):
 
 
 def play(connection, script, head, buffer, path):
-    for name, *args in script["steps"]:
+    first = "first" in script and STATE.requests[path] == 1
+    for name, *args in script["first" if first else "steps"]:
         if name == "send":
             send_split(connection, args[0].encode("latin-1"), script["split"])
         elif name == "drip":
