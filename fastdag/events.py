@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["EVENTS", "Instrument", "Instruments"]
+__all__ = ["EVENTS", "TRACE", "Instrument", "Instruments"]
 
 #: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain
 #: data of it), `node` an id, or `None` where the code belongs to no node; `status` is 0 where nothing was answered,
 #: `reason` is empty where nothing went wrong.
 EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        # The app. `environ` is WSGI's; `trace` holds the headers that carry the trace on, and can be replaced in it.
+        # The app. `environ` is WSGI's.
         "request.started": ("method", "path", "request_id", "environ"),
         "request.ended": ("method", "path", "route", "status", "request_id", "trace_id", "elapsed", "environ"),
         "request.shed": ("path", "request_id", "draining"),  # the first two in the app, the last at the server's door
@@ -53,6 +53,10 @@ EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "connection.dropped": ("host", "cause"),
     }
 )
+
+#: The environ's key for the headers that carry a request's trace on to upstreams, `traceparent` first. Whoever makes
+#: spans sets it at `request.started`.
+TRACE = "fastdag.trace"
 
 Instrument = Callable[[str, Mapping[str, Any]], object]
 

@@ -11,12 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fastdag.events import TRACE
+
 __all__ = ["trace_context", "trace_id"]
 
 Trace = tuple[tuple[str, str], ...]
-
-#: The environ's key for the headers that carry the trace on; the first of them is `traceparent`.
-TRACE = "fastdag.trace"
 
 # Version 00 is exactly this long. Later versions may add fields behind a dash, which we do not understand and drop.
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII).fullmatch
