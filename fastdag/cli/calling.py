@@ -1,71 +1,82 @@
-"""One request through the app, and what its run did meanwhile."""
+"""One request through the app, and what happened meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastdag.cli.requesting import Answer, Asked, ask
 from fastdag.cli.routes import routes_of
-from fastdag.deadline import now
-from fastdag.events import Instrument
+from fastdag.deadline import Seconds
 from fastdag.observe.critical import critical_path
 from fastdag.observe.install import Observers
-from fastdag.observe.record import CallRecord, RunRecord
+from fastdag.observe.record import CallRecord, RequestRecord
+from fastdag.observe.recorder import Recent
 from fastdag.web.app import App
 
-__all__ = ["Witness", "call"]
+__all__ = ["Bar", "Call", "call"]
 
 
-class Witness:
-    """An observer of one request: the run that answered it, if a graph did, and the calls that were made.
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One node. `started` is in seconds after the request's start, `None` if it never began; `cost` is what a node on
+    the critical path added to the run, `None` elsewhere."""
 
-    A call's `started` is in seconds after the run's start, like those of nodes.
-    """
+    node: str
+    state: str
+    reason: str
+    started: Seconds | None
+    elapsed: Seconds
+    cost: Seconds | None
 
-    def __init__(self) -> None:
-        self.run: RunRecord | None = None
-        self._calls: list[tuple[float, Mapping[str, Any]]] = []
 
-    def events(self) -> Mapping[str, Instrument]:
-        return {"run.ended": self._run_ended, "call.ended": self._call_ended}
+class Call:
+    """An answer, and the record of how it came to be."""
 
-    def _run_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        # Of runs inside runs, the outer one ends last.
-        self.run = RunRecord(fields["run"], fields["elapsed"])
+    def __init__(self, answer: Answer, record: RequestRecord) -> None:
+        self.answer = answer
+        self.record = record
+        #: The run that answered, if a graph did. Of runs inside runs, the outer one ends last.
+        self.run = record.runs[-1] if record.runs else None
 
-    def _call_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        self._calls.append((now() - fields["elapsed"], fields))
+    def nodes(self) -> list[Bar]:
+        """In the order of declaration."""
+        run = self.run
+        if run is None:
+            return []
+        before = run.start - self.record.start
+        costs = {leg.id: leg.cost for leg in critical_path(run)}
+        return [
+            Bar(
+                node.id,
+                node.state,
+                node.reason,
+                None if node.started is None else node.started + before,
+                node.elapsed,
+                costs.get(node.id),
+            )
+            for node in run.nodes
+        ]
 
-    @property
-    def calls(self) -> list[CallRecord]:
-        start = 0.0 if self.run is None else self.run.start
-        names = ("upstream", "node", "method", "path", "status", "reason", "elapsed")
-        return [CallRecord(started=at - start, **{name: fields[name] for name in names}) for at, fields in self._calls]
-
-    @property
-    def costs(self) -> dict[str, float]:
-        """What each node on the critical path added to the run, in seconds."""
-        return {} if self.run is None else {leg.id: leg.cost for leg in critical_path(self.run)}
+    def calls_of(self, node: str) -> list[CallRecord]:
+        return [found for found in self.record.calls if found.node == node]
 
     def describe(self) -> dict[str, Any]:
-        """The run as data."""
-        if self.run is None:
-            return {"graph": None, "nodes": [], "calls": [each._asdict() for each in self.calls]}
-        costs = self.costs
+        """All of it as data."""
         return {
-            "graph": self.run.graph,
-            "elapsed": self.run.elapsed,
-            "nodes": [{**each._asdict(), "cost": costs.get(each.id)} for each in self.run.nodes],
-            "calls": [each._asdict() for each in self.calls],
+            **self.answer.describe(),
+            "elapsed": self.record.elapsed,
+            "graph": None if self.run is None else self.run.graph,
+            "nodes": self.nodes(),
+            "calls": [found._asdict() for found in self.record.calls],
+            "events": [found._asdict() for found in self.record.events],
         }
 
 
-def call(app: App, request: Asked) -> tuple[Answer, Witness]:
-    """Start the app, answer one request, and stop it."""
-    witness = Witness()
-    Observers([witness]).watch(*(route.resource.graph for route in routes_of(app)))
-    try:
-        return ask(app, request), witness
-    finally:
-        app.stop()
+def call(app: App, request: Asked) -> Call:
+    """Answer one request, under observation."""
+    recent = Recent(keep=1)
+    Observers([recent]).watch(app, *(route.resource.graph for route in routes_of(app)))
+    answer = ask(app, request)
+    (record,) = recent.requests()
+    return Call(answer, record)

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fastdag.cli import calling, checking, explaining, project, requesting, serving, tables, waterfall
+from fastdag.cli import calling, checking, explaining, project, requesting, serving, tables
 from fastdag.cli.loading import load
 from fastdag.cli.routes import routes_of
 from fastdag.cli.screen import ASIDE, show, show_json
 from fastdag.cli.trouble import Trouble
+from fastdag.cli.waterfall import head_of, waterfall
 
 __all__ = ["commands"]
 
@@ -95,14 +96,14 @@ def call(
 ) -> None:
     """Answer one request in this process: the body, and on stderr when each node ran. Exits with 1 from 400 on."""
     request = requesting.asked(method, target, header or (), data)
-    answer, witness = calling.call(load(app).app, request)
+    called = calling.call(load(app).app, request)
     if as_json:
-        show_json({**answer.describe(), **witness.describe()})
+        show_json(called.describe())
     else:
-        show(*waterfall.of_answer(answer), to=ASIDE)
-        show(answer.text())
-        show(*waterfall.of_witness(witness), to=ASIDE)
-    if answer.status >= 400:
+        show(*head_of(called.answer), "", to=ASIDE)
+        show(called.answer.text())
+        show("", *waterfall(called), to=ASIDE)
+    if called.answer.status >= 400:
         raise typer.Exit(1)
 
 

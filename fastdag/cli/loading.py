@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fastdag.cli.trouble import Broken, Trouble
@@ -19,8 +18,8 @@ from fastdag.web.app import App
 
 __all__ = ["PLACES", "Loaded", "Refused", "load", "place"]
 
-#: Where an app is looked for, if nobody says where it is.
-PLACES = ("app.main:app", "app:app", "main:app")
+#: Where an app is looked for, if nobody says where it is; and the file, in the directory where one stands.
+PLACES = {"app.main:app": "app/main.py", "app:app": "app.py", "main:app": "main.py"}
 
 _NAME_IT = "name it with --app module:attribute, or in the environment variable FASTDAG_APP"
 
@@ -52,7 +51,7 @@ def load(given: str | None, *, lenient: bool = False) -> Loaded:
         value = _get(*found.split(":"))
     if not isinstance(value, App):
         raise Trouble(
-            f"{found} is a {type(value).__name__}, not a fastdag.App",
+            f"{found} is no fastdag.App but of type {type(value).__name__}",
             "name the App itself with --app module:attribute, not what wraps or makes it",
         )
     return Loaded(found, value, tuple(refused))
@@ -63,21 +62,14 @@ def place(given: str | None) -> str:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     if given is None:
-        for known in PLACES:
-            if _exists(known.partition(":")[0]):
+        for known, file in PLACES.items():
+            if os.path.exists(file):
                 return known
         raise Trouble(f"there is no app here: neither {' nor '.join(PLACES)}", f"go to the project, or {_NAME_IT}")
     module, _, attribute = given.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), attribute or "app"]):
         raise Trouble(f"{given!r} names no app", "write it like app.main:app, module:attribute")
     return f"{module}:{attribute or 'app'}"
-
-
-def _exists(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ImportError:  # its package cannot be imported, or is none
-        return False
 
 
 def _get(module: str, attribute: str) -> Any:

@@ -81,7 +81,7 @@ def _body(data: str | None) -> bytes:
 
 
 def ask(app: App, request: Asked) -> Answer:
-    """Send the request through the app, middleware and all."""
+    """Start the app, send the request through it, middleware and all, and stop it."""
     answered: tuple[int, tuple[tuple[str, str], ...]] = (0, ())
 
     def start_response(status: str, headers: Sequence[tuple[str, str]], exc_info: Any = None) -> Callable[..., Any]:
@@ -89,13 +89,16 @@ def ask(app: App, request: Asked) -> Answer:
         answered = int(status.split(" ", 1)[0]), tuple(headers)
         return lambda data: None
 
-    body = app(_environ(request), start_response)
     try:
-        content = b"".join(body)
+        body = app(_environ(request), start_response)
+        try:
+            content = b"".join(body)
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
     finally:
-        close = getattr(body, "close", None)
-        if close is not None:
-            close()
+        app.stop()
     return Answer(*answered, content)
 
 

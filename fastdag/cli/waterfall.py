@@ -7,61 +7,64 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from fastdag.cli.calling import Witness
+from fastdag.cli.calling import Bar, Call
 from fastdag.cli.requesting import Answer
 from fastdag.cli.screen import Row, table
-from fastdag.observe.record import CallRecord, NodeRecord, RunRecord
+from fastdag.observe.record import CallRecord, Event
 from fastdag.outcome import CANCELLED, FAILED, FALLBACK, OK, SKIPPED
 
-__all__ = ["of_answer", "of_witness"]
+__all__ = ["head_of", "waterfall"]
 
 _STYLES = {OK: "green", FALLBACK: "yellow", SKIPPED: "dim", FAILED: "red", CANCELLED: "magenta"}
 
 _COLUMNS = 40
 
 
-def of_answer(answer: Answer) -> Iterator[RenderableType]:
-    """The answer's head."""
+def head_of(answer: Answer) -> Iterator[RenderableType]:
+    """The answer's status and headers."""
     yield Text(str(answer.status), "bold green" if answer.status < 400 else "bold red")
     for name, value in answer.headers:
         yield Text.assemble((f"{name}: ", "dim"), value)
-    yield ""
 
 
-def of_witness(witness: Witness) -> Iterator[RenderableType]:
+def waterfall(call: Call) -> Iterator[RenderableType]:
     """The run, if there was one. `COST` is what a node on the critical path added to it."""
-    run = witness.run
-    if run is None:
+    if call.run is None:
         return
-    yield ""
-    yield Text(f"{run.graph}, {_ms(run.elapsed)}", "bold")
-    costs, calls = witness.costs, witness.calls
+    whole = call.record.elapsed
+    yield Text(f"{call.run.graph}, {_ms(whole)}", "bold")
     rows: list[Row] = []
-    for node in run.nodes:
-        rows.append(_node(node, run, costs.get(node.id)))
-        rows += [_call(call, run) for call in calls if call.node == node.id]
-    rows += [_call(call, run) for call in calls if call.node not in run.ids]
-    yield table(("NODE", f"0 to {_ms(run.elapsed)}", "BEGAN", "TOOK", "END", "COST"), rows)
+    for node in call.nodes():
+        rows.append(_node(node, whole))
+        rows += [_call(each, whole) for each in call.calls_of(node.node)]
+    rows += [_call(each, whole) for each in call.record.calls if each.node not in call.run.ids]
+    yield table(("NODE", f"0 to {_ms(whole)}", "BEGAN", "TOOK", "END", "COST"), rows)
+    yield from map(_event, call.record.events)
 
 
-def _node(node: NodeRecord, run: RunRecord, cost: float | None) -> Row:
+def _node(node: Bar, whole: float) -> Row:
     style = _STYLES[node.state]
     end = Text(f"{node.state} ({node.reason})" if node.reason not in ("", node.state) else node.state, style)
     if node.started is None:
-        return (node.id, "", "", "", end, "")
-    bar = _bar(node.started, node.elapsed, run, style)
-    return (node.id, bar, _ms(node.started), _ms(node.elapsed), end, "" if cost is None else _ms(cost))
+        return (node.node, "", "", "", end, "")
+    cost = "" if node.cost is None else _ms(node.cost)
+    return (node.node, _bar(node.started, node.elapsed, whole, style), _ms(node.started), _ms(node.elapsed), end, cost)
 
 
-def _call(call: CallRecord, run: RunRecord) -> Row:
+def _call(call: CallRecord, whole: float) -> Row:
     end = Text(call.reason or str(call.status), "red" if call.reason else "dim")
     name = Text(f"  {call.upstream}: {call.method} {call.path}", "dim")
-    return (name, _bar(call.started, call.elapsed, run, "dim"), _ms(call.started), _ms(call.elapsed), end, "")
+    return (name, _bar(call.started, call.elapsed, whole, "dim"), _ms(call.started), _ms(call.elapsed), end, "")
 
 
-def _bar(started: float, elapsed: float, run: RunRecord, style: str) -> Text:
+def _event(event: Event) -> Text:
+    about = ", ".join(f"{name} {value}" for name, value in event.about.items())
+    return Text.assemble((event.name, "bold"), f" after {_ms(event.at)}: {about}")
+
+
+def _bar(started: float, elapsed: float, whole: float, style: str) -> Text:
     """Where on the scale; what is too short to be seen is one mark."""
-    scale = _COLUMNS / run.elapsed if run.elapsed else 0.0
+    scale = _COLUMNS / whole if whole else 0.0
     first = min(int(started * scale), _COLUMNS - 1)
     length = max(min(round(elapsed * scale), _COLUMNS - first), 1)
     return Text(" " * first + "━" * length, style)
