@@ -18,13 +18,14 @@ from weakref import getweakrefcount
 
 import gevent
 import gevent.monkey
-from gevent import GreenletExit, Timeout
+from gevent import Greenlet, GreenletExit, Timeout
 from gevent.hub import get_hub
 from gevent.resolver.ares import Resolver
 from greenlet import getcurrent, greenlet
 
 __all__ = [
     "Crew",
+    "Greenlet",
     "GreenletExit",
     "Timeout",
     "Waiter",

@@ -10,7 +10,7 @@ from fastdag.graph import Graph
 from fastdag.node import Node
 from fastdag.upstream.client import Upstream
 
-__all__ = ["Observer", "Observers", "upstreams_of"]
+__all__ = ["Observer", "Observers", "upstream_of", "upstreams_of"]
 
 T = TypeVar("T")
 
@@ -79,11 +79,11 @@ class Observers:
 
 def upstreams_of(graph: Graph) -> list[Upstream]:
     """The upstreams that a graph's nodes fetch from, in the order of declaration."""
-    found = (_upstream(wire.node) for wire in graph.compile().wires)
+    found = (upstream_of(wire.node) for wire in graph.compile().wires)
     return list(dict.fromkeys(upstream for upstream in found if upstream is not None))
 
 
-def _upstream(node: Node | None) -> Upstream | None:
+def upstream_of(node: Node | None) -> Upstream | None:
     """A node's, or that of the node which it does for every element, or under another id."""
     while node is not None:
         upstream = getattr(node, "upstream", None)

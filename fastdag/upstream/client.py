@@ -116,7 +116,6 @@ class Upstream:
         )
         given = zip(POLICIES, (retry, hedge, breaker, bulkhead, cache, coalesce), strict=True)
         self.stack = build(site, check_policies(name, {key: value for key, value in given if value is not UNSET}))
-        self._send = self.stack.send
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name; see `fastdag.events`."""
@@ -228,7 +227,7 @@ class Upstream:
 
     def _named(self, call: Call) -> Response:
         try:
-            return self._send(call)
+            return self.stack.send(call)
         except UpstreamError as error:
             error.upstream = error.upstream or self.name
             raise
