@@ -9,7 +9,7 @@ from typing import Any
 from fastdag.deadline import Seconds
 from fastdag.wiring import Wire
 
-__all__ = ["Explained", "explain"]
+__all__ = ["Explained", "explain", "waves"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Explained:
 
 def explain(wires: Sequence[Wire], timeout: float | None, context: Any) -> list[Explained]:
     """The nodes in the order in which they could run: by wave, then as declared."""
-    waves = _waves(wires)
+    places = waves(wires)
     ids = [found.node.id for found in wires]
     served = {found.fallback: ids[found.index] for found in wires if found.fallback is not None}
     found_all = [
         Explained(
             ids[found.index],
             type(found.node).__name__,
-            waves[found.index],
+            places[found.index],
             tuple(ids[before] for before in dict.fromkeys([*found.parents(), *found.after])),
             bool(found.node.option("optional")),
             _shorter(found.node.option("timeout"), timeout),
@@ -53,22 +53,23 @@ def explain(wires: Sequence[Wire], timeout: float | None, context: Any) -> list[
     return sorted(found_all, key=lambda each: each.wave)
 
 
-def _waves(wires: Sequence[Wire]) -> list[int]:
-    waves = [-1] * len(wires)
-    owners = {found.fallback: found.index for found in wires if found.fallback is not None}
-    before = [[*found.parents(), *found.after] for found in wires]
+def waves(wires: Sequence[Wire]) -> list[int]:
+    """For every node its wave: 0 for nodes that start at once, else one more than the last that it waits for."""
+    found = [-1] * len(wires)
+    owners = {wire.fallback: wire.index for wire in wires if wire.fallback is not None}
+    before = [[*wire.parents(), *wire.after] for wire in wires]
     for stand_in, owner in owners.items():
         before[stand_in].append(owner)
     todo = list(range(len(wires)))
     while todo:  # depth first, on a stack of our own: chains may be long
         index = todo[-1]
-        unknown = [each for each in before[index] if waves[each] < 0]
+        unknown = [each for each in before[index] if found[each] < 0]
         if unknown:
             todo.extend(unknown)
         else:
             todo.pop()
-            waves[index] = 1 + max((waves[each] for each in before[index]), default=-1)
-    return waves
+            found[index] = 1 + max((found[each] for each in before[index]), default=-1)
+    return found
 
 
 def _shorter(own: float | None, run: float | None) -> float | None:

@@ -12,6 +12,7 @@ import falcon
 from fastdag import deadline
 from fastdag.errors import EncodeError, NodeError, Relayed, UnknownOutput
 from fastdag.graph import Graph
+from fastdag.observe.timing import server_timing
 from fastdag.result import Result
 from fastdag.shape.encode import encode_output
 from fastdag.watch import OnOutput
@@ -67,6 +68,7 @@ class RouteOptions(TypedDict, total=False):
     partial_status: int | None
     stream: bool
     on_partial: str
+    server_timing: bool
 
 
 class GraphResource:
@@ -85,6 +87,7 @@ class GraphResource:
     - `partial_status`: the status of partial answers in place of 200, such as 203 or 206.
     - `stream`: clients that prefer `application/x-ndjson` or `text/event-stream` get each output when it is there.
     - `on_partial`: `"serve"`, or `"fail"`: an answer that is not whole becomes the problem of its first missing node.
+    - `server_timing`: whether answers say, in `Server-Timing`, how long each node took; anybody can read it.
     - `site`: limits and trust; the defaults of `App` if it is not given.
 
     Raises `TypeError` and `ValueError` for arguments that make no sense, and `GraphError` for a broken graph.
@@ -103,6 +106,7 @@ class GraphResource:
         partial_status: int | None = None,
         stream: bool = False,
         on_partial: str = "serve",
+        server_timing: bool = False,
         site: Site | None = None,
     ) -> None:
         if not isinstance(graph, Graph):
@@ -122,6 +126,7 @@ class GraphResource:
         self.stream = stream
         self._offered = (falcon.MEDIA_JSON, streams.NDJSON, streams.EVENT_STREAM) if stream else _JSON
         self.on_partial = on_partial
+        self.server_timing = server_timing
         self.site = site if site is not None else Site(Trust())
         for method in self.methods:
             # Falcon looks for methods of these names.
@@ -189,6 +194,7 @@ class GraphResource:
             resp.set_header("Cache-Control", "no-store")
         if status is not None:
             resp.status = status
+        self._tell_times(result, resp)
         deliver(context, content, resp, tagged=complete and status in (None, 200))
 
     def _allow_caching(self, said_by_nodes: list[str], resp: falcon.Response) -> None:
@@ -215,6 +221,11 @@ class GraphResource:
             problem.render(self._problem(error, context), resp, context.request_id)
         if isinstance(cause, Relayed) and error.node_id in context.parts:
             parts.send_headers(context.parts[error.node_id], resp)
+        self._tell_times(error.result, resp)
+
+    def _tell_times(self, result: Result | None, resp: falcon.Response) -> None:
+        if self.server_timing and result is not None:
+            resp.set_header("Server-Timing", server_timing(result.timeline))
 
     def _problem(self, error: Exception, context: RequestContext) -> falcon.HTTPError:
         """What an error that ended the run is to the client. A bug is logged, since the client is not told of it."""
