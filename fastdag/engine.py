@@ -26,6 +26,7 @@ from fastdag.errors import reason_of
 from fastdag.events import Instruments
 from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED
 from fastdag.plan import DIRECT, ONE_PARENT, TWO_PARENTS, Plan, Step
+from fastdag.pressure import pressure
 from fastdag.workers import Cancelled, Workers
 
 __all__ = ["Run"]
@@ -64,6 +65,8 @@ class Run(Workers):
         """Run the plan; returns when every node has ended, or enough is known to say that the run failed."""
         if self.caller is self.hub:
             raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
+        if self.plan.sheddable:
+            self._brown_out()
         self.hub.loop.run_callback(self.relay)
         try:
             self._wait()
@@ -80,6 +83,12 @@ class Run(Workers):
             self.caller = None  # a result that somebody keeps keeps the run, but no greenlet
         if self.stopped_by is not None:
             raise self.stopped_by
+
+    def _brown_out(self) -> None:
+        """Under pressure, optional nodes are dropped before they start: better a part for all than all for some."""
+        for i in self.shed(pressure().level):
+            if self.instruments.active:
+                self.instruments.emit("node.shed", graph=self.plan.graph_id, node=self.plan.ids[i])
 
     def _wait(self) -> None:
         while not self.woken:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastdag import outcome
-from fastdag.errors import MissingValue, Relayed, StaleAnswer
+from fastdag.errors import MissingValue, Relayed, StaleAnswer, UpstreamRejected
 from fastdag.outcome import Outcome
 from fastdag.plan import Plan
 from fastdag.signature import REQUIRED
@@ -24,6 +24,7 @@ PENDING, OK, FALLBACK, SKIPPED, FAILED, CANCELLED, FALLING = range(7)
 NAMES = ("", outcome.OK, outcome.FALLBACK, outcome.SKIPPED, outcome.FAILED, outcome.CANCELLED, "")
 WITH_DATA = (OK, FALLBACK)
 OPEN = -1
+SHED = "shed"
 
 
 def _late() -> TimeoutError:
@@ -115,11 +116,19 @@ class Ledger:
     def without_parents(self, i: int, at: float) -> None:
         """A node's turn has come, but a parent that it needs has no data."""
         reason = self.missing[i]
-        if reason is not None and self.plan.steps[i].has_fallback:
+        if reason == SHED:
+            self.fail(i, UpstreamRejected(f"{self.plan.ids[i]} was dropped under pressure", reason=SHED), SHED, at)
+        elif reason is not None and self.plan.steps[i].has_fallback:
             self.fail(i, MissingValue(f"{self.plan.ids[i]} needs a parent that has no data"), reason, at)
         else:
             self.trouble[i] = (reason, None)
             self.settle(i, SKIPPED, at)
+
+    def shed(self, level: float) -> list[int]:
+        """Before the start: drop the optional nodes that matter less than the pressure is high."""
+        dropped = [i for criticality, i in self.plan.sheddable if criticality < level]
+        self.missing.update((i, SHED) for i in dropped)
+        return dropped
 
     def _one_less(self, i: int) -> None:
         self.waiting[i] -= 1

@@ -6,6 +6,7 @@ import dis
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from fastdag.node import Node
 from fastdag.wiring import Arguments, Wire
 
 __all__ = ["lint"]
@@ -19,6 +20,9 @@ def lint(
     yield from _unused_parents(graph_id, wires, ids)
     yield from _needless_order(graph_id, wires, ids)
     yield from _collisions(graph_id, ids, outputs)
+    for found in wires:
+        if found.node.option("criticality") != Node.criticality and not found.node.option("optional"):
+            yield f"{graph_id}.{found.node.id} has criticality=, but only optional nodes are dropped; make it optional"
     yield from _unused_nodes(graph_id, wires, outputs)
     for found in wires:
         seconds = found.node.option("timeout")

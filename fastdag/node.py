@@ -48,6 +48,7 @@ class NodeOptions(TypedDict, total=False):
     after: NodeRef | Sequence[NodeRef]
     output: bool | str | None
     sink: bool
+    criticality: float
     target: str | None
     pick: Sequence[str] | None
     omit: Sequence[str] | None
@@ -84,6 +85,7 @@ class Node:
     - `after`: nodes whose end, whatever it was, this one waits for.
     - `output`: `True` merges the data into the answer, `"key"` puts it under that key, `False` keeps it
       internal; `None`, the default, is `True` for leaves and `False` for the rest.
+    - `criticality`: 0 to 1, for optional nodes: under pressure, those that matter least are dropped first (`shed`).
     - `sink`: runs after the answer is decided, and neither delays nor fails it.
     - `target`, `pick` or `omit`, `rename`, `group`, in this order, shape the data: what it is narrowed to, the paths
       that stay or go, new names for some, and a key to put it under. Paths are dotted and go through lists.
@@ -97,6 +99,7 @@ class Node:
     after: Any = ()
     output: bool | str | None = None
     sink: bool = False
+    criticality: float = 0.5
     target: str | None = None
     pick: Sequence[str] | None = None
     omit: Sequence[str] | None = None

@@ -69,6 +69,7 @@ class Plan:
     `stand_ins[i]` is true where the end of `i` concerns a fallback node. `outputs` are `(index, where)` pairs in the
     order of declaration; `where` is a key, or `None` for the root. `sinks` are what runs afterwards, each with the
     nodes whose data it needs; `wires` is what the plan was laid out from.
+    `sheddable` are `(criticality, index)` of what may be dropped under pressure.
     """
 
     graph_id: str
@@ -89,6 +90,7 @@ class Plan:
     sinks: tuple[tuple[Step, tuple[int, ...]], ...]
 
     timeout: float | None
+    sheddable: tuple[tuple[float, int], ...]
 
     def lint(self) -> list[str]:
         """What the graph does that its author probably did not mean; one sentence each, with the fix."""
@@ -218,6 +220,7 @@ def assemble(
         None if body is None else places.get(body),
         tuple((_step(found), tuple(_needed(found))) for found in after_all),
         timeout,
+        tuple(_sheddable(kept)),
     )
 
 
@@ -243,6 +246,13 @@ def _step(found: Wire) -> Step:
         fallback if callable_fallback else None,
         found.fallback,
     )
+
+
+def _sheddable(wires: Iterable[Wire]) -> Iterator[tuple[float, int]]:
+    for found in wires:
+        criticality = found.node.option("criticality")
+        if found.node.option("optional") and criticality < 1:
+            yield criticality, found.index
 
 
 def _again(function: Callable[..., Any]) -> Callable[..., Any]:

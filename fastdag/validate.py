@@ -38,6 +38,9 @@ def options(graph_id: str, nodes: Iterable[Node]) -> Iterator[str]:
                 yield f"{where}: {name} {wrong}"
         if not (output is None or isinstance(output, bool) or (isinstance(output, str) and output)):
             yield f"{where} has output={output!r}; output= takes True, False or a key"
+        criticality = node.option("criticality")
+        if isinstance(criticality, bool) or not isinstance(criticality, (int, float)) or not 0 <= criticality <= 1:
+            yield f"{where} has criticality={criticality!r}; criticality= takes a number from 0 (first to go) to 1"
         yield from _fallback(where, fallback)
         yield from _after(where, node.option("after"))
         yield from _timeout(where, node.option("timeout"))
