@@ -9,6 +9,7 @@ from fastdag.cli.requesting import Answer, Asked, ask
 from fastdag.cli.routes import routes_of
 from fastdag.deadline import Seconds
 from fastdag.observe.critical import critical_path
+from fastdag.observe.draw import draw
 from fastdag.observe.install import Observers
 from fastdag.observe.record import CallRecord, RequestRecord
 from fastdag.observe.recorder import Recent
@@ -33,7 +34,8 @@ class Bar:
 class Call:
     """An answer, and the record of how it came to be."""
 
-    def __init__(self, answer: Answer, record: RequestRecord) -> None:
+    def __init__(self, app: App, answer: Answer, record: RequestRecord) -> None:
+        self._app = app
         self.answer = answer
         self.record = record
         #: The run that answered, if a graph did. Of runs inside runs, the outer one ends last.
@@ -61,6 +63,13 @@ class Call:
     def calls_of(self, node: str) -> list[CallRecord]:
         return [found for found in self.record.calls if found.node == node]
 
+    def drawn(self, form: str) -> str:
+        """The graph with the run on top; nothing, where no graph answered."""
+        if self.run is None:
+            return ""
+        answering = self._app.graph_routes[self.run.route][self.run.method]
+        return draw(answering.graph.compile(), form, run=self.run)
+
     def describe(self) -> dict[str, Any]:
         """All of it as data."""
         return {
@@ -68,8 +77,8 @@ class Call:
             "elapsed": self.record.elapsed,
             "graph": None if self.run is None else self.run.graph,
             "nodes": self.nodes(),
-            "calls": [found._asdict() for found in self.record.calls],
-            "events": [found._asdict() for found in self.record.events],
+            "calls": self.record.calls,
+            "events": self.record.events,
         }
 
 
@@ -79,4 +88,4 @@ def call(app: App, request: Asked) -> Call:
     Observers([recent]).watch(app, *(route.resource.graph for route in routes_of(app)))
     answer = ask(app, request)
     (record,) = recent.requests()
-    return Call(answer, record)
+    return Call(app, answer, record)

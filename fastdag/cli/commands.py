@@ -6,17 +6,18 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from fastdag.cli import calling, checking, explaining, project, requesting, serving, tables
 from fastdag.cli.loading import load
-from fastdag.cli.routes import routes_of
-from fastdag.cli.screen import ASIDE, show, show_json
+from fastdag.cli.routes import graphs_of, routes_of
+from fastdag.cli.screen import ASIDE, show, show_json, show_raw
 from fastdag.cli.trouble import Trouble
 from fastdag.cli.waterfall import head_of, waterfall
+from fastdag.observe import draw as drawing
 
 __all__ = ["commands"]
 
@@ -40,6 +41,7 @@ commands = typer.Typer(
     help="HTTP aggregation services as graphs: look at one, try it, serve it, begin a new one.",
 )
 
+Form = Literal["text", "mermaid", "dot"]
 Place = Annotated[
     str | None,
     typer.Option(
@@ -86,11 +88,27 @@ def routes(app: Place = None, as_json: AsJson = False) -> None:
 
 
 @commands.command()
+def draw(
+    name: Annotated[str | None, typer.Argument(metavar="GRAPH", help="Its id, or a route's path.")] = None,
+    form: Annotated[Form, typer.Option("--format", "-f", help="What to draw it in.")] = "text",
+    app: Place = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw graphs: who waits for whom."""
+    found = graphs_of(load(app).app, name)
+    if as_json:
+        show_json([drawing.describe(graph.compile()) for graph in found])
+    else:
+        show_raw("\n\n".join(drawing.draw(graph.compile(), form) for graph in found))
+
+
+@commands.command()
 def call(
     method: Method,
     target: Target,
     header: Headers = None,
     data: Data = None,
+    form: Annotated[Form | None, typer.Option("--draw", help="Draw the run in place of the waterfall.")] = None,
     app: Place = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,8 +119,8 @@ def call(
         show_json(called.describe())
     else:
         show(*head_of(called.answer), "", to=ASIDE)
-        show(called.answer.text())
-        show("", *waterfall(called), to=ASIDE)
+        show_raw(called.answer.text())
+        show("", *(waterfall(called) if form is None else [called.drawn(form)]), to=ASIDE)
     if called.answer.status >= 400:
         raise typer.Exit(1)
 
@@ -141,7 +159,7 @@ def serve(
     if as_json:
         show_json({"command": command})
     elif dry_run:
-        show(shlex.join(command))
+        show_raw(shlex.join(command))
     else:
         os.execv(sys.executable, command)
 

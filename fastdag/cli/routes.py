@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastdag.cli.trouble import Trouble
+from fastdag.graph import Graph
 from fastdag.node import near
 from fastdag.plan import Plan
 from fastdag.web.app import App
 from fastdag.web.resource import GraphResource
 
-__all__ = ["Route", "chosen", "routes_of"]
+__all__ = ["Route", "graphs_of", "routes_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,11 @@ def routes_of(app: App) -> Iterator[Route]:
             yield Route(path, tuple(name for name in methods if name != "HEAD" or "GET" not in methods), resource)
 
 
-def chosen(app: App, name: str | None) -> list[Route]:
-    """The routes with that path or graph, or all."""
+def graphs_of(app: App, name: str | None) -> list[Graph]:
+    """The graphs that answer at a path, or the one with that id, or all: each once."""
     every = list(routes_of(app))
-    found = [route for route in every if name is None or name in (route.path, route.graph)]
+    found = [route.resource.graph for route in every if name is None or name in (route.path, route.graph)]
     if not found and name is not None:
         known = {route.graph for route in every} | {route.path for route in every}
         raise Trouble(f"no route has the path or the graph {name!r}{near(name, known)}", "fastdag routes lists them")
-    return found
+    return list(dict.fromkeys(found))

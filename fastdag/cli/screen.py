@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ASIDE", "Row", "seconds", "show", "show_json", "table"]
+__all__ = ["ASIDE", "Row", "seconds", "show", "show_json", "show_raw", "table"]
 
 Row = Sequence[str | Text]
 
@@ -29,17 +29,32 @@ def show(*lines: RenderableType, to: str = "stdout") -> None:
     stream: TextIO = getattr(sys, to)
     console = Console(file=stream, width=None if stream.isatty() else _WIDE, highlight=False)
     for line in lines:
-        console.print(Text(line) if isinstance(line, str) else line)
+        # Long lines are broken by the terminal, if at all, so that what is copied out of it is whole.
+        text = isinstance(line, (str, Text))
+        console.print(Text(line) if isinstance(line, str) else line, soft_wrap=text)
+
+
+def show_raw(text: str) -> None:
+    """Write a text as it is, for programs as well as for people."""
+    print(text)
 
 
 def show_json(value: Any) -> None:
-    """Write data; dataclasses are their fields."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """Write data; dataclasses and named tuples are their fields."""
+    show_raw(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
     return getattr(value, "__name__", None) or str(value)
 
 

@@ -58,7 +58,9 @@ def _call(call: CallRecord, whole: float) -> Row:
 
 
 def _event(event: Event) -> Text:
-    about = ", ".join(f"{name} {value}" for name, value in event.about.items())
+    about = ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in event.about.items()
+    )
     return Text.assemble((event.name, "bold"), f" after {_ms(event.at)}: {about}")
 
 

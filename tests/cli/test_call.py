@@ -118,7 +118,7 @@ def test_a_status_from_400_on_is_the_exit_code(fastdag):
 
 def test_where_no_graph_answers_there_is_no_waterfall(fastdag, data):
     result = fastdag("call", "GET", "/plain")
-    assert result.stdout == "as it is\n\n"
+    assert result.stdout == "as it is\n\n"  # its own line end, and the command's
     assert "NODE" not in result.stderr
     assert data("call", "GET", "/plain")["graph"] is None
 
