@@ -39,7 +39,7 @@ def test_an_app_with_broken_settings_does_not_start_and_says_why():
     ("name", "environ", "value"),
     [
         ("workers", {"WEB_CONCURRENCY": "3"}, "3"),
-        ("worker_class", {}, "gevent"),
+        ("worker_class", {}, "fastdag.server.GeventWorker"),
         ("bind", {"BIND": "0.0.0.0:80"}, "['0.0.0.0:80']"),
     ],
 )
