@@ -1,0 +1,173 @@
+"""The service of the fault catalogue (FAULTS.md, "Fixture"), and what a test may ask its worker.
+
+`shell` is the program that gunicorn serves. It passes requests on to a fastdag app, which `POST /_build` makes anew, with
+new upstreams, so that every case starts with closed breakers, full budgets and empty caches, and has the options it wants. `/_close` ends it.
+`GET /_gauges` says what is going on in the worker, beside the app.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import time
+from typing import Any
+
+import gevent
+from greenlet import greenlet
+
+from fastdag import App, Breaker, Bulkhead, Cache, Graph, Hedge, Retry, Upstream
+from fastdag.concurrency import crew
+
+POLICIES = {"retry": Retry, "hedge": Hedge, "breaker": Breaker, "bulkhead": Bulkhead, "cache": Cache}
+
+#: The catalogue's test settings, with the breaker's times a fifth of theirs.
+USUAL: dict[str, Any] = {
+    "attempt_timeout": 0.4,
+    "connect_timeout": 0.2,
+    "retry": {},
+    "breaker": {"open": 0.4, "max_open": 1.0},
+    "bulkhead": {"limit": 8, "queue": 8},
+}
+STALE = {"ttl": 0.05, "stale_if_error": 60}
+
+
+def upstream(name: str, settings: dict[str, Any], **own: Any) -> Upstream:
+    said = {**USUAL, **own, **settings.get("all", {}), **settings.get(name, {})}
+    options = {
+        key: POLICIES[key](**value) if key in POLICIES and isinstance(value, dict) else value
+        for key, value in said.items()
+    }
+    return Upstream(name, options.pop("url", settings["url"]), **options)
+
+
+class Service:
+    """One app and its upstreams: `one` and `two` of the catalogue, `kept` with a cache, `echo` without policies."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        one = upstream("one", settings)
+        two = upstream("two", settings)
+        kept = upstream("kept", settings, cache={"ttl": 60}, forward_headers=("authorization", "x-tenant"))
+        echo = upstream("echo", settings, retry=None, breaker=None, bulkhead=None)
+        self.upstreams = {"one": one, "two": two, "kept": kept, "echo": echo}
+        timeout = settings.get("timeout", 1.0)
+        self.app = App(max_in_flight=settings.get("admission", 32), trusted=settings.get("trusted", ()))
+
+        solo = Graph("solo", timeout=timeout)
+        solo.fetch("thing", one, "/solo/{path.id}", forward_headers=("authorization",), relay=settings.get("relay", ()))
+        self.app.add_graph("/solo/{id}", solo)
+
+        page = Graph("page", timeout=timeout)
+        page.fetch("user", one, "/user/{path.id}", output="user")
+        page.fetch("detail", one, "/detail/{user.id}", output="detail")
+        page.fetch("recs", two, "/recs/{path.id}", output="recs", optional=True, timeout=0.2)
+        page.fetch("price", two, "/price/{path.id}", output="price", optional=True, cache=Cache(**STALE))
+        self.app.add_graph("/page/{id}", page)
+
+        order = Graph("order", timeout=timeout)
+        order.fetch("charge", one, "/charge/{path.id}", method="POST", json={"order": "{path.id}"})
+        self.app.add_graph("/order/{id}", order, methods=("POST",))
+
+        fan = Graph("fan", timeout=timeout)
+
+        @fan.node(output=False)
+        def numbers(context: Any) -> list[str]:
+            return [str(number) for number in range(int(context.path["n"]))]
+
+        fan.fetch("items", one, "/item/{item}", each="numbers", output="items")
+        self.app.add_graph("/fan/{n}", fan)
+
+        cached = Graph("cached", timeout=timeout)
+        returned = {"Age": "last", "Cache-Status": "last"}
+        cached.fetch("answer", kept, "/cached/{path.k}", return_headers=returned)
+        self.app.add_graph("/cached/{k}", cached)
+
+        tokens = Graph("echo", timeout=5.0)
+        tokens.fetch("token", echo, "/echo/{path.token}", decode="text", output="token")
+        self.app.add_graph("/echo/{token}", tokens)
+
+        inner = Graph("inner")
+        inner.fetch("thing", one, "/solo/{path.id}")
+        nested = Graph("nested", timeout=timeout)
+
+        @nested.node
+        def outer(context: Any) -> Any:
+            return inner.run(context).merged
+
+        self.app.add_graph("/nested/{id}", nested)
+
+    def close(self) -> None:
+        for one in self.upstreams.values():
+            one.close()
+
+
+class Heart:
+    """Beats every 10 ms, and notes by how much CPU time of the process its beats were kept apart.
+
+    Not by how much time: on a busy machine that says more about others.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    def beat(self) -> None:
+        while True:
+            before = time.process_time()
+            gevent.sleep(0.01)
+            self.longest = max(self.longest, time.process_time() - before)
+
+
+class Shell:
+    def __init__(self) -> None:
+        self.service: Service | None = None
+        self.heart = Heart()
+        self.worker: Any = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        if path == "/_close":
+            assert self.service is not None
+            self.service.close()
+        elif path == "/_build":
+            self.service = Service(json.loads(environ["wsgi.input"].read()))
+        elif path != "/_gauges":
+            assert self.service is not None
+            return self.service.app(environ, start_response)
+        body = json.dumps(self.gauges()).encode()
+        self.heart.longest = 0.0
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def gauges(self) -> dict[str, Any]:
+        assert self.service is not None
+        stacks = {name: one.stack for name, one in self.service.upstreams.items()}
+        layers = {
+            name: {layer["name"]: layer["state"] for layer in stack.describe()["layers"]}
+            for name, stack in stacks.items()
+        }
+        return {
+            "pid": os.getpid(),
+            "greenlets": _greenlets(),
+            "fds": len(os.listdir("/proc/self/fd")),
+            "rss": int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE"),
+            "connections": {name: repr(stack.site.transport) for name, stack in stacks.items()},
+            "layers": layers,
+            "budget": {name: stack.describe()["budget"] for name, stack in stacks.items()},
+            "in_flight": self.service.app.in_flight,
+            "heart": self.heart.longest,
+        }
+
+
+def _greenlets() -> int:
+    """How many live that are not waiting to be used again."""
+    living = sum(isinstance(found, greenlet) and bool(found) for found in gc.get_objects())
+    return living - len(crew()._idle)
+
+
+shell = Shell()
+
+
+def post_worker_init(worker: Any) -> None:
+    """gunicorn's hook: in the worker process, before its first request."""
+    shell.worker = worker
+    gevent.spawn(shell.heart.beat)
