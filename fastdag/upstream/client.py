@@ -221,13 +221,8 @@ class Upstream:
             call.headers = _merged(
                 {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
             )
-        if self.instruments.active:
-            return self._observed(call, scope)
-        return self._named(call)
-
-    def _named(self, call: Call) -> Response:
         try:
-            return self.stack.send(call)
+            return self._observed(call, scope) if self.instruments.active else self.stack.send(call)
         except UpstreamError as error:
             error.upstream = error.upstream or self.name
             raise
@@ -265,7 +260,7 @@ class Upstream:
         self.instruments.emit("call.started", **about)
         status, reason = 0, "cancelled"
         try:
-            response = self._named(call)
+            response = self.stack.send(call)
             status, reason = response.status_code, ""
             return response
         except UpstreamError as error:

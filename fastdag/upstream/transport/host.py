@@ -92,8 +92,9 @@ class HostPool:
         deadline = started + _NEVER if call.deadline is None else call.deadline
         if deadline <= started:
             raise UpstreamTimeout("no time is left for the call")
-        parts = framed(self._line.head(call), call)
-        repeatable = call.idempotent and _repeatable(call)
+        head, body = self._line.head(call), call.body
+        parts = (head, b"") if body is None else framed(head, call)
+        repeatable = call.idempotent and (body is None or _repeatable(call))
         connection = self._take(started, _FOREVER if repeatable else self._patience / 2)
         if connection is not None:
             try:
@@ -185,10 +186,8 @@ class HostPool:
                 is_head=call.method == "HEAD", max_bytes=call.max_bytes, deadline=deadline, stream=call.stream
             )
             connection.write(parts[0])
-            if parts[1]:
-                connection.write(parts[1])
-            elif not _repeatable(call):
-                send_pieces(connection, call.body, max(0.0, deadline - now()))  # type: ignore[arg-type]
+            if call.body is not None:
+                self._write_rest(connection, call, parts[1], deadline)
             connection.wait()
             if call.stream:
                 return self._streamed(connection, call, started, deadline)
@@ -203,6 +202,12 @@ class HostPool:
             body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
             ended = now()
         return Response(status, Headers(head=head), body, url=self._base + call.target, elapsed=ended - started)
+
+    def _write_rest(self, connection: Connection, call: Call, rest: bytes, deadline: float) -> None:
+        if rest:
+            connection.write(rest)
+        elif not _repeatable(call):
+            send_pieces(connection, call.body, max(0.0, deadline - now()))  # type: ignore[arg-type]
 
     def _streamed(self, connection: Connection, call: Call, started: float, deadline: float) -> StreamedResponse:
         inbound = connection.inbound
