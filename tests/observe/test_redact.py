@@ -1,0 +1,61 @@
+"""Secrets that no log may hold, and texts that are none."""
+
+import time
+
+import pytest
+
+from fastdag.observe.redact import one_line, redact
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("token=abc123&x=1", "token=***&x=1"),
+        ("access_token: abc", "access_token: ***"),
+        ("client-secret=s3cr3t;next", "client-secret=***;next"),
+        ('{"password": "hunter2", "user": "ada"}', '{"password": "***", "user": "ada"}'),
+        ("{'api_key': 'k-123'}", "{'api_key': '***'}"),
+        ("Authorization: Basic YWRhOmxvdmU=", "Authorization: ***"),
+        ("got Bearer abcdef.ghi-jkl", "got Bearer ***"),
+        ("Cookie: sid=1; theme=dark", "Cookie: ***"),
+        ("set-cookie: sid=1; Path=/\nnext line", "set-cookie: ***\nnext line"),
+        ("redis://user:pa55@cache:6379/0", "redis://***@cache:6379/0"),
+        (f"/reset/{JWT}", "/reset/***"),
+        ("PASSWORD=Hunter2", "PASSWORD=***"),
+        ("next%3Ftoken%3Dabc", "next%3Ftoken%3D***"),
+    ],
+)
+def test_secrets_are_masked(text, expected):
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["/products/42", "the tokens are fine", "basic needs", "http://catalog:8080/x", "passing=1", "max-age=60"]
+)
+def test_what_is_no_secret_stays(text):
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["token=" * 20_000, "a_" * 50_000, "://" * 30_000, "eyJ" + "a." * 50_000, "sid " * 20_000]
+)
+def test_no_text_takes_long(text):
+    start = time.perf_counter()
+    one_line(text)
+    assert time.perf_counter() - start < 0.1
+
+
+def test_a_line_has_an_end():
+    assert len(one_line("x" * 10_000, limit=100)) == 101
+
+
+@pytest.mark.parametrize(
+    "text", ["\n", "\r", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1b[0m", "\u202e", "\udc80", "\x00"]
+)
+def test_a_line_is_one_line_of_valid_unicode(text):
+    found = one_line(f"a{text}b")
+    assert len(found.splitlines()) == 1
+    assert found.isprintable()
+    found.encode()
