@@ -21,6 +21,8 @@ __all__ = ["PLACES", "Loaded", "Refused", "load", "place"]
 #: Where an app is looked for, if nobody says where it is; and the file, in the directory where one stands.
 PLACES = {"app.main:app": "app/main.py", "app:app": "app.py", "main:app": "main.py"}
 
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
 _NAME_IT = "name it with --app module:attribute, or in the environment variable FASTDAG_APP"
 
 
@@ -101,7 +103,8 @@ def _broken(module: str, error: Exception) -> Broken:
 
 
 def _is_users(filename: str) -> bool:
-    return filename.startswith(os.getcwd() + os.sep) and "site-packages" not in filename
+    below = os.getcwd() + os.sep
+    return filename.startswith(below) and not filename.startswith(_OURS) and "site-packages" not in filename
 
 
 @contextmanager

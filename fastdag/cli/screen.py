@@ -13,12 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ASIDE", "Row", "seconds", "show", "show_json", "show_raw", "table"]
+__all__ = ["ASIDE", "Row", "seconds", "show", "show_json", "show_raw", "table", "width"]
 
 Row = Sequence[str | Text]
 
-#: Where there is no terminal, lines are for grep: nothing is wrapped or cut.
-_WIDE = 400
+#: Nothing is wrapped or cut here: what is too long for a terminal is broken by it, and is whole in a pipe.
+_WIDE = 1000
 
 #: Beside the answer itself, which a pipe may want for itself.
 ASIDE = "stderr"
@@ -27,11 +27,9 @@ ASIDE = "stderr"
 def show(*lines: RenderableType, to: str = "stdout") -> None:
     """Write to the terminal, with colours if it is one."""
     stream: TextIO = getattr(sys, to)
-    console = Console(file=stream, width=None if stream.isatty() else _WIDE, highlight=False)
+    console = Console(file=stream, width=_WIDE, highlight=False)
     for line in lines:
-        # Long lines are broken by the terminal, if at all, so that what is copied out of it is whole.
-        text = isinstance(line, (str, Text))
-        console.print(Text(line) if isinstance(line, str) else line, soft_wrap=text)
+        console.print(Text(line) if isinstance(line, str) else line, soft_wrap=isinstance(line, (str, Text)))
 
 
 def show_raw(text: str) -> None:
@@ -56,6 +54,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return getattr(value, "__name__", None) or str(value)
+
+
+def width(to: str = "stdout") -> int:
+    """How many columns the terminal has; a good many, where there is none."""
+    stream: TextIO = getattr(sys, to)
+    return Console(file=stream).width if stream.isatty() else 120
 
 
 def table(columns: Iterable[str], rows: Iterable[Row], *, indent: int = 0) -> RenderableType:

@@ -29,7 +29,7 @@ def of_report(report: Report, *, quiet: bool) -> Iterator[RenderableType]:
     """The routes with their limits, then all that is wrong, then the sum of it."""
     for route in () if quiet else report.routes:
         yield _heading(route)
-        yield table(("NODE", "AT MOST", "UPSTREAM", "ONE ATTEMPT", "ATTEMPTS"), map(_limits, route.nodes), indent=2)
+        yield table(("NODE", "AT MOST", "UPSTREAM", "ATTEMPTS"), map(_limits, route.nodes), indent=2)
     yield from (_remark("problem", "bold red", found) for found in report.problems)
     yield from (_remark("finding", "yellow", found) for found in report.findings)
     counts = ((len(report.routes), "route"), (len(report.problems), "problem"), (len(report.findings), "finding"))
@@ -42,8 +42,13 @@ def _heading(route: Checked) -> Text:
 
 
 def _limits(found: Limits) -> Row:
-    attempts = "" if found.attempts is None else str(found.attempts)
-    return (found.node, seconds(found.timeout), found.upstream or "", seconds(found.attempt), attempts)
+    return (found.node, seconds(found.timeout), found.upstream or "", _attempts(found))
+
+
+def _attempts(found: Limits) -> str:
+    if found.attempts is None:
+        return ""
+    return f"{found.attempts}, each {seconds(found.attempt)}" if found.attempt is not None else str(found.attempts)
 
 
 def _remark(kind: str, style: str, found: Remark) -> Text:
@@ -60,20 +65,18 @@ def of_explained(route: Route, explained: Sequence[Explained]) -> Iterator[Rende
         ("" if place and waves[place - 1] == each.wave else str(each.wave), *_explained(each))
         for place, each in enumerate(explained)
     ]
-    names = ("WAVE", "NODE", "CALL", "AFTER", "AT MOST", "ONE ATTEMPT", "ATTEMPTS", "IF", "CACHE KEY")
+    names = ("WAVE", "NODE", "CALL", "AFTER", "AT MOST", "ATTEMPTS", "IF", "CACHE KEY")
     yield table(names, rows)
 
 
 def _explained(each: Explained) -> Row:
-    call = each.call
-    _, timeout, _, attempt, attempts = _limits(limits_of(each))
+    call, limits = each.call, limits_of(each)
     return (
         each.id,
         Text(call["problem"], "red") if "problem" in call else _call(call),
         ", ".join(each.waits_for),
-        timeout,
-        attempt,
-        attempts,
+        seconds(limits.timeout),
+        _attempts(limits),
         "; ".join(filter(None, (each.condition, "may fail" if each.optional else ""))),
         call.get("cache_key") or "",
     )

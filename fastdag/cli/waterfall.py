@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from fastdag.cli.calling import Bar, Call
 from fastdag.cli.requesting import Answer
-from fastdag.cli.screen import Row, table
+from fastdag.cli.screen import ASIDE, Row, table, width
 from fastdag.observe.record import CallRecord, Event
 from fastdag.outcome import CANCELLED, FAILED, FALLBACK, OK, SKIPPED
 
@@ -17,7 +18,23 @@ __all__ = ["head_of", "waterfall"]
 
 _STYLES = {OK: "green", FALLBACK: "yellow", SKIPPED: "dim", FAILED: "red", CANCELLED: "magenta"}
 
-_COLUMNS = 40
+#: Columns of the scale, where there is room; and of everything beside it but names and ends.
+_MOST, _LEAST, _BESIDE = 40, 10, 34
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Seconds from the request's start to its end, on so many columns."""
+
+    whole: float
+    columns: int
+
+    def bar(self, started: float, elapsed: float, style: str) -> Text:
+        """What is too short to be seen is one mark."""
+        each = self.columns / self.whole
+        first = min(int(started * each), self.columns - 1)
+        length = max(min(round(elapsed * each), self.columns - first), 1)
+        return Text(" " * first + "━" * length, style)
 
 
 def head_of(answer: Answer) -> Iterator[RenderableType]:
@@ -32,29 +49,41 @@ def waterfall(call: Call) -> Iterator[RenderableType]:
     if call.run is None:
         return
     whole = call.record.elapsed
+    nodes, calls = call.nodes(), call.record.calls
+    longest = max(map(len, [*call.run.ids, *map(_name, calls)])) + max(len(_end(node)) for node in nodes)
+    scale = _Scale(whole, max(_LEAST, min(_MOST, width(ASIDE) - longest - _BESIDE)))
     yield Text(f"{call.run.graph}, {_ms(whole)}", "bold")
     rows: list[Row] = []
-    for node in call.nodes():
-        rows.append(_node(node, whole))
-        rows += [_call(each, whole) for each in call.calls_of(node.node)]
-    rows += [_call(each, whole) for each in call.record.calls if each.node not in call.run.ids]
+    for node in nodes:
+        rows.append(_node(node, scale))
+        rows += [_call(each, scale) for each in call.calls_of(node.node)]
+    rows += [_call(each, scale) for each in calls if each.node not in call.run.ids]
     yield table(("NODE", f"0 to {_ms(whole)}", "BEGAN", "TOOK", "END", "COST"), rows)
     yield from map(_event, call.record.events)
 
 
-def _node(node: Bar, whole: float) -> Row:
+def _node(node: Bar, scale: _Scale) -> Row:
     style = _STYLES[node.state]
-    end = Text(f"{node.state} ({node.reason})" if node.reason not in ("", node.state) else node.state, style)
+    end = Text(_end(node), style)
     if node.started is None:
         return (node.node, "", "", "", end, "")
     cost = "" if node.cost is None else _ms(node.cost)
-    return (node.node, _bar(node.started, node.elapsed, whole, style), _ms(node.started), _ms(node.elapsed), end, cost)
+    bar = scale.bar(node.started, node.elapsed, style)
+    return (node.node, bar, _ms(node.started), _ms(node.elapsed), end, cost)
 
 
-def _call(call: CallRecord, whole: float) -> Row:
+def _end(node: Bar) -> str:
+    return f"{node.state} ({node.reason})" if node.reason not in ("", node.state) else node.state
+
+
+def _call(call: CallRecord, scale: _Scale) -> Row:
     end = Text(call.reason or str(call.status), "red" if call.reason else "dim")
-    name = Text(f"  {call.upstream}: {call.method} {call.path}", "dim")
-    return (name, _bar(call.started, call.elapsed, whole, "dim"), _ms(call.started), _ms(call.elapsed), end, "")
+    bar = scale.bar(call.started, call.elapsed, "dim")
+    return (Text(_name(call), "dim"), bar, _ms(call.started), _ms(call.elapsed), end, "")
+
+
+def _name(call: CallRecord) -> str:
+    return f"  {call.upstream}: {call.method} {call.path}"
 
 
 def _event(event: Event) -> Text:
@@ -62,14 +91,6 @@ def _event(event: Event) -> Text:
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in event.about.items()
     )
     return Text.assemble((event.name, "bold"), f" after {_ms(event.at)}: {about}")
-
-
-def _bar(started: float, elapsed: float, whole: float, style: str) -> Text:
-    """Where on the scale; what is too short to be seen is one mark."""
-    scale = _COLUMNS / whole if whole else 0.0
-    first = min(int(started * scale), _COLUMNS - 1)
-    length = max(min(round(elapsed * scale), _COLUMNS - first), 1)
-    return Text(" " * first + "━" * length, style)
 
 
 def _ms(value: float) -> str:

@@ -57,7 +57,7 @@ def test_for_people_it_is_a_table(fastdag):
     lines = fastdag("explain", "GET", "/products/42?lang=de").stdout.splitlines()
     assert lines[0] == "GET /products/{id:int}  page, 0.5 s"
     product, built, rare, seller, tags = (" ".join(line.split()) for line in lines[2:])
-    assert product.startswith("0 product catalog: GET /products/42?lang=de 0.5 s 0.5 s 2 ")
+    assert product.startswith("0 product catalog: GET /products/42?lang=de 0.5 s 2, each 0.5 s ")
     assert "catalog: as build() says" in built
     assert "only if when= says so" in rare
     assert seller.startswith("1 seller catalog: GET /sellers?id={product.seller} product")
