@@ -12,6 +12,8 @@ from weakref import WeakSet
 import gevent
 import pytest
 
+pytest_plugins = ["pytest_fastdag"]
+
 
 def _running() -> list[gevent.Greenlet]:
     return [found for found in gc.get_objects() if isinstance(found, gevent.Greenlet) and not found.dead]

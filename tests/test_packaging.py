@@ -52,10 +52,10 @@ def python(tmp_path_factory, wheel):
     return found
 
 
-def test_the_wheel_holds_the_framework_typed_and_nothing_else(wheel):
+def test_the_wheel_holds_the_framework_typed_its_pytest_plugin_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "fastdag/py.typed" in names
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"fastdag"}
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"fastdag", "pytest_fastdag.py"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
