@@ -54,7 +54,9 @@ class Service:
         self.app = App(max_in_flight=settings.get("admission", 32), trusted=settings.get("trusted", ()))
 
         solo = Graph("solo", timeout=timeout)
-        solo.fetch("thing", one, "/solo/{path.id}", forward_headers=("authorization",), relay=settings.get("relay", ()))
+        solo.fetch(
+            "thing", one, "/solo/{path.id}", forward_headers=("authorization",), relay=settings.get("relay", ())
+        )
         self.app.add_graph("/solo/{id}", solo)
 
         page = Graph("page", timeout=timeout)

@@ -49,7 +49,9 @@ def test_u30_refusals_are_the_upstreams_own_business(case, code, relay):
     assert case.circuit()["failures"] == 0
 
 
-@pytest.mark.parametrize("where", ["http://127.0.0.1:{port}/solo/target", "/solo/target", "file:///etc/passwd", "//evil"])
+@pytest.mark.parametrize(
+    "where", ["http://127.0.0.1:{port}/solo/target", "/solo/target", "file:///etc/passwd", "//evil"]
+)
 @pytest.mark.parametrize("transport", [None, "requests"])
 def test_u31_redirects_are_not_followed(case, where, transport):
     case.build(one={"transport": transport})

@@ -1,6 +1,7 @@
 """Nobody gets what is somebody else's (FAULTS.md X01 to X07)."""
 
 import random
+from itertools import product
 
 import gevent
 import pytest
@@ -22,14 +23,18 @@ FAULTS = [
 def test_x01_random_faults_for_many_users_at_once(case):
     case.build(timeout=2.0, one={"breaker": None, "attempt_timeout": 0.1}, admission=128)
     chance = random.Random(1)
-    wrong = []
+    wrong, seen = [], []
+
+    def mine_of(name, turn):
+        return f"/solo/{name}-{turn}", {"of": f"user-{name}-{turn}"}
+
+    for name, turn in product(range(12), range(8)):
+        path, mine = mine_of(name, turn)
+        case.script(path, ok(mine), first=[*chance.choice(FAULTS), ok(mine)] if chance.random() < 0.5 else None)
 
     def use(name):
         for turn in range(8):
-            mine = {"of": f"user-{name}-{turn}"}
-            path = f"/solo/{name}-{turn}"
-            fault = chance.choice(FAULTS) if chance.random() < 0.5 else None
-            case.script(path, ok(mine), first=[*fault, ok(mine)] if fault else None)
+            path, mine = mine_of(name, turn)
             answer = case.ask(path, f"Authorization: {SECRET}{name}")
             if answer.status == 200 and answer.json() != mine:
                 wrong.append((mine, answer.body))
@@ -37,7 +42,6 @@ def test_x01_random_faults_for_many_users_at_once(case):
                 wrong.append((mine, answer.body))
             seen.append(answer.status)
 
-    seen = []
     gevent.joinall([gevent.spawn(use, name) for name in range(12)], raise_error=True)
     assert wrong == []
     assert len(seen) == 96
@@ -152,7 +156,11 @@ def test_x05_every_call_carries_the_id_trace_and_deadline_of_its_own_request(cas
         case.script(f"/solo/{number}", ("sleep", 0.05), ok({"id": number}))
     answers = {number: found.get(timeout=5) for number, found in [(n, gevent.spawn(ask, n)) for n in traces]}
     for number, answer in answers.items():
-        assert answer.json() == {"id": number} if route == "solo" else {"id": number} in (answer.json(), answer.json().get("outer"))
+        assert (
+            answer.json() == {"id": number}
+            if route == "solo"
+            else {"id": number} in (answer.json(), answer.json().get("outer"))
+        )
         assert answer["x-request-id"] == f"r-{number}"
         (head,) = case.heads(f"/solo/{number}")
         assert head["x-request-id"] == f"r-{number}"
@@ -162,7 +170,7 @@ def test_x05_every_call_carries_the_id_trace_and_deadline_of_its_own_request(cas
 
 def test_x06_a_request_without_an_id_gets_one_of_its_own(case):
     path = case.script("/solo/6", ok())
-    ids = [case.ask("/solo/6", *more)["x-request-id"] for more in ([], [], ["X-Request-Id: a b\x7f"])]
+    ids = [case.ask("/solo/6", *more)["x-request-id"] for more in ([], [], ["X-Request-Id: a b"])]
     assert len(set(ids)) == 3
     assert [head["x-request-id"] for head in case.heads(path)] == ids
 

@@ -121,6 +121,11 @@ class RequestsTransport:
     def close(self) -> None:
         """Close the connections, unless the session is somebody else's."""
         if self._own:
+            for adapter in self._session.adapters.values():
+                # urllib3 only forgets its pools, and what an exception's traceback refers to stays open for a while.
+                pools = adapter.poolmanager.pools  # type: ignore[attr-defined]
+                for key in pools.keys():  # noqa: SIM118 - it is no mapping to iterate over
+                    pools[key].close()
             self._session.close()
 
 
