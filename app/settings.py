@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     order_timeout: Seconds = 5.0
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 256
     expose_errors: bool = False
+    ops_address: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MethodType
-from typing import Any, TypedDict, TypeVar, Union, Unpack
+from typing import Any, TypedDict, TypeVar, Union, Unpack, get_type_hints
 from weakref import WeakSet
 
 from fastdag.deadline import check_seconds
@@ -165,6 +165,13 @@ class Node:
         names = (name for kind in type(self).__mro__ for name in ("load", "resolve") if name in vars(kind))
         found: Callable[..., Any] = getattr(self, next(names))
         return found
+
+    def result_type(self) -> Any:
+        """What the node gives, before it is shaped, as far as annotations tell; `Any` if they do not."""
+        try:
+            return get_type_hints(self.function(), include_extras=True).get("return", Any)
+        except (NameError, TypeError):  # a name that is only there for type checkers, or a callable object
+            return Any
 
     def option(self, name: str) -> Any:
         """An option's value. A function that a class holds is a method only if its first parameter is `self`."""

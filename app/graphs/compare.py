@@ -1,29 +1,48 @@
 """`GET /compare/{left}/{right}`: two products side by side, and which of them wins at what."""
 
+from typing import Literal, TypedDict
+
 from app import upstreams
 from fastdag import Graph
+
+# What is asked about one of the two. `compare` includes it twice, and says which product it is about.
+side = Graph("side")
+side.fetch("product", upstreams.catalogue, "/products/{number}", relay=(404,))
+side.fetch("price", upstreams.prices, "/prices/{number}", relay=(404,))
+side.fetch("reviews", upstreams.reviews, "/reviews/{number}", optional=True)
 
 compare = Graph("compare")
 
 
-def side(name):
-    """What is asked about one of the two."""
-    compare.fetch(f"{name}_product", upstreams.catalogue, f"/products/{{path.{name}}}", relay=(404,))
-    compare.fetch(f"{name}_price", upstreams.prices, f"/prices/{{path.{name}}}", relay=(404,))
-    compare.fetch(f"{name}_reviews", upstreams.reviews, f"/reviews/{{path.{name}}}", optional=True)
+@compare.node
+def left_number(context):
+    return context.path["left"]
 
 
-side("left")
-side("right")
+@compare.node
+def right_number(context):
+    return context.path["right"]
+
+
+compare.include(side, prefix="left_", bind={"number": "left_number"})
+compare.include(side, prefix="right_", bind={"number": "right_number"})
+
+
+class Column(TypedDict):
+    id: int
+    name: str
+    amount: int
+    currency: str
+    stars: float | None
 
 
 @compare.node(output="left")
-def left(context, left_product, left_price, left_reviews=None):
+def left(context, left_product, left_price, left_reviews=None) -> Column:
     return column(left_product, left_price, left_reviews)
 
 
 @compare.node(output="right")
-def right(context, right_product, right_price, right_reviews=None):
+def right(context, right_product, right_price, right_reviews=None) -> Column:
     return column(right_product, right_price, right_reviews)
 
 
@@ -38,15 +57,19 @@ def column(product, price, reviews):
     }
 
 
+Side = Literal["left", "right"]
+
+
 @compare.node(output="winner")
-def winner(context, left, right):
+def winner(context, left, right) -> dict[str, Side | None]:
+    """Which of the two is cheaper, and which is liked better; null if neither is."""
     verdict = {"price": better(left["amount"], right["amount"], lower=True)}
     if left["stars"] is not None and right["stars"] is not None:
         verdict["stars"] = better(left["stars"], right["stars"])
     return verdict
 
 
-def better(left, right, *, lower=False):
+def better(left, right, *, lower=False) -> Side | None:
     """Which of two figures wins; `None` if they are equal."""
     if left == right:
         return None

@@ -1,7 +1,7 @@
 """`GET /`: the categories, what is popular, and what is cheaper than it was."""
 
 from app import upstreams
-from app.graphs.cards import cards
+from app.graphs.cards import Card, cards
 from fastdag import Graph
 
 home = Graph("home")
@@ -18,7 +18,7 @@ home.fetch(
 
 
 @home.node(output="popular", fallback=[])
-def popular(context, popular_products, popular_prices=()):
+def popular(context, popular_products, popular_prices=()) -> list[Card]:
     return cards(popular_products, popular_prices)
 
 
@@ -34,5 +34,5 @@ home.fetch("reduced_products", upstreams.catalogue, "/products", params={"id": "
 
 
 @home.node(output="offers", fallback=[])
-def offers(context, reduced_products, reduced):
+def offers(context, reduced_products, reduced) -> list[Card]:
     return cards(reduced_products, reduced)

@@ -6,14 +6,12 @@ import falcon
 import msgspec
 
 from app import upstreams
-from app.graphs.cards import cards
+from app.graphs.cards import Card, cards
 from fastdag import Graph
-
-place_order = Graph("place_order")
 
 
 class Line(msgspec.Struct, frozen=True):
-    product_id: int
+    product_id: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     quantity: Annotated[int, msgspec.Meta(ge=1, le=99)]
 
 
@@ -22,31 +20,32 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=50)]
 
 
-@place_order.node
-def basket(context):
-    try:
-        return msgspec.convert(context.json, NewOrder)
-    except msgspec.ValidationError as error:
-        raise falcon.HTTPUnprocessableEntity(title="No valid order", description=str(error)) from error
+class Receipt(msgspec.Struct, frozen=True):
+    id: int
+    total: Annotated[int, msgspec.Meta(description="In cents.")]
+    delivery_days: int
+
+
+place_order = Graph("place_order")
 
 
 @place_order.node
-def product_ids(context, basket):
-    return [line.product_id for line in basket.lines]
+def product_ids(context):
+    return [line.product_id for line in context.json.lines]
 
 
 place_order.fetch("prices", upstreams.prices, "/prices", params={"product": "{product_ids}"})
 
 
 @place_order.node
-def priced(context, basket, prices):
+def priced(context, prices):
     amounts = {price["product_id"]: price["amount"] for price in prices}
-    unknown = [line.product_id for line in basket.lines if line.product_id not in amounts]
+    unknown = [line.product_id for line in context.json.lines if line.product_id not in amounts]
     if unknown:
-        raise falcon.HTTPUnprocessableEntity(title="No valid order", description=f"there are no products {unknown}")
+        raise falcon.HTTPConflict(title="Not for sale", description=f"there are no products {unknown}")
     return [
         {"product_id": line.product_id, "quantity": line.quantity, "amount": amounts[line.product_id]}
-        for line in basket.lines
+        for line in context.json.lines
     ]
 
 
@@ -64,7 +63,7 @@ place_order.fetch(
     "/orders",
     method="POST",
     json={
-        "customer": "{basket.customer}",
+        "customer": "{json.customer}",
         "reservation_id": "{reservation.id}",
         "lines": "{priced}",
         "total": "{total}",
@@ -73,10 +72,10 @@ place_order.fetch(
 
 
 @place_order.node
-def receipt(context, order, reservation):
+def receipt(context, order, reservation) -> Receipt:
     context.response.status = 201
     context.response.headers["Location"] = f"/orders/{order['id']}"
-    return {"id": order["id"], "total": order["total"], "delivery_days": reservation["delivery_days"]}
+    return Receipt(order["id"], order["total"], reservation["delivery_days"])
 
 
 show_order = Graph("show_order")
@@ -93,5 +92,5 @@ show_order.fetch("products", upstreams.catalogue, "/products", params={"id": "{p
 
 
 @show_order.node(output="products", fallback=[])
-def ordered(context, products):
+def ordered(context, products) -> list[Card]:
     return cards(products)

@@ -1,13 +1,26 @@
 """`GET /products/{id}`: a product, what it costs, who sells it, what buyers say, and what else they may like."""
 
+import msgspec
+
 from app import upstreams
-from app.graphs.cards import cards
+from app.graphs.cards import Card, cards
 from fastdag import Graph
+
+
+class Product(msgspec.Struct, frozen=True):
+    """What the page shows of what the catalogue knows."""
+
+    id: int
+    name: str
+    category: str
+    description: str
+    seller_id: int
+
 
 product_page = Graph("product_page")
 
 # Without these there is no page. Both may be the first to say that there is no such product.
-product_page.fetch("product", upstreams.catalogue, "/products/{path.id}", relay=(404,), output="product")
+product_page.fetch("product", upstreams.catalogue, "/products/{path.id}", type=Product, relay=(404,), output="product")
 product_page.fetch("price", upstreams.prices, "/prices/{path.id}", relay=(404,), output="price")
 
 # The page is worth showing without any of these: the answer says what is missing.
@@ -25,5 +38,5 @@ product_page.fetch(
 
 
 @product_page.node(output="recommendations", fallback=[])
-def recommendations(context, related_products, related_prices=()):
+def recommendations(context, related_products, related_prices=()) -> list[Card]:
     return cards(related_products, related_prices)

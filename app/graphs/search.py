@@ -1,8 +1,27 @@
 """`GET /search?q=&category=&limit=`: products by word and category, with prices and whether they are there."""
 
+from typing import Annotated, TypedDict
+
+import msgspec
+
 from app import upstreams
-from app.graphs.cards import cards
+from app.graphs.cards import Card, cards
 from fastdag import Graph
+
+# Control characters may not go upstream: saying so here tells the client which value is wrong.
+Text = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Query(msgspec.Struct, frozen=True):
+    q: Text = ""
+    category: Text | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
+
+
+class Found(TypedDict):
+    total: int
+    products: list[Card]
+
 
 search = Graph("search")
 
@@ -10,8 +29,7 @@ search.fetch(
     "found",
     upstreams.catalogue,
     "/products/search",
-    params={"q": "{query.q?}", "category": "{query.category?}", "limit": "{query.limit?}"},
-    relay=(400,),
+    params={"q": "{query.q}", "category": "{query.category?}", "limit": "{query.limit}"},
 )
 
 
@@ -29,5 +47,5 @@ search.fetch("stock", upstreams.stock, "/stock", params={"product": "{product_id
 
 
 @search.node
-def results(context, found, prices=(), stock=()):
+def results(context, found, prices=(), stock=()) -> Found:
     return {"total": found["total"], "products": cards(found["products"], prices, stock)}

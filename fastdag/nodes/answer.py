@@ -16,7 +16,10 @@ NO_CONTENT = frozenset({204, 205})  # RFC 9110 §15.3.5 and §15.3.6
 
 
 class Answer:
-    """The rules of one fetch: which statuses mean what, and what becomes of the body."""
+    """The rules of one fetch: which statuses mean what, and what becomes of the body.
+
+    `relay` holds the statuses that are the answer of the run, `result_type` is what a body becomes.
+    """
 
     def __init__(
         self,
@@ -33,20 +36,21 @@ class Answer:
         self._upstream = upstream
         self._ok = _statuses(node_id, "ok", ok)
         self._empty_on = _statuses(node_id, "empty_on", empty_on)
-        self._relay = _statuses(node_id, "relay", relay)
-        if self._empty_on & self._relay:
-            raise GraphError(f"{node_id}: empty_on and relay both name {sorted(self._empty_on & self._relay)}")
+        self.relay = _statuses(node_id, "relay", relay)
+        if self._empty_on & self.relay:
+            raise GraphError(f"{node_id}: empty_on and relay both name {sorted(self._empty_on & self.relay)}")
         if type is not Any and decode != "json":
             raise GraphError(f"{node_id}: type= converts JSON, so it needs decode='json'")
         if method == "HEAD" and decode == "json":
             raise GraphError(f"{node_id}: a HEAD answer has no body; give decode= a function of the response")
         self._decode = _decoder(node_id, decode, type)
+        self.result_type = _result_type(decode, type, empty=bool(self._empty_on))
 
     def __call__(self, response: Response) -> Any:
         status = response.status_code
         if status in self._empty_on:
             return None
-        if status in self._relay:
+        if status in self.relay:
             raise self._error(Relayed, response)
         if status not in self._ok:
             raise self._error(UpstreamStatusError, response)
@@ -90,3 +94,8 @@ def _decoder(node_id: str, decode: str | Callable[[Response], Any], type: Any) -
     if decode == "bytes":
         return lambda response: response.content
     raise GraphError(f"{node_id}: decode is 'json', 'text', 'bytes' or a function of the response, not {decode!r}")
+
+
+def _result_type(decode: str | Callable[[Response], Any], type: Any, *, empty: bool) -> Any:
+    found: Any = {"json": type, "text": str, "bytes": bytes}[decode] if isinstance(decode, str) else Any
+    return found if found is Any or not empty else found | None

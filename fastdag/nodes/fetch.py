@@ -135,6 +135,14 @@ class FetchNode(Node):
     def parameters(self) -> Parameters:
         return self._parameters
 
+    def result_type(self) -> Any:
+        return self._answer.result_type
+
+    @property
+    def relay(self) -> frozenset[int]:
+        """The statuses that become the run's answer."""
+        return self._answer.relay
+
     def load(self, context: Any, *args: Any, **parents: Any) -> Any:
         response = self.upstream.send(self._call(self.timeout, context, args, parents))
         if self._returns:

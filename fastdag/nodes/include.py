@@ -44,6 +44,9 @@ class Included(Node):
     def parameters(self) -> Parameters:
         return self.inner.parameters()
 
+    def result_type(self) -> Any:
+        return self.inner.result_type()
+
     def explain(self, context: Any) -> dict[str, Any]:
         return self.inner.explain(context)
 

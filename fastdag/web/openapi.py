@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
-import msgspec
+import falcon
 
 from fastdag.graph import Graph
 from fastdag.node import Node
+from fastdag.nodes.fetch import FetchNode
 from fastdag.web import fields
 from fastdag.web.params import fields_of
 from fastdag.web.problem import PROBLEM_JSON
 from fastdag.web.resource import GraphResource
+from fastdag.web.schemas import REF, Kinds, answer, outputs
 from fastdag.web.stream import EVENT_STREAM, NDJSON
 
 __all__ = ["Routes", "describe", "template"]
 
 Routes = Mapping[str, Mapping[str, GraphResource]]
-
-_REF = "#/components/schemas/{name}"
 
 # Falcon's converters, and what they let through.
 _CONVERTERS: dict[str, dict[str, Any]] = {
@@ -86,13 +86,16 @@ _PROBLEMS = {
     "503": "Too much is going on, here or at a service that the answer needs; try again later.",
     "504": "The answer was not there in time.",
 }
+# Statuses that have no content (RFC 9110 §15.3.5, §15.3.6), and redirections.
+_EMPTY = frozenset({204, 205, *range(300, 400)})
+
 _INPUT_PROBLEMS = {"422": "The input is not what it should be."}
 _BODY_PROBLEMS = {"413": "The body is too large.", "415": "The body is not JSON."}
 
 
 def describe(routes: Routes, *, title: str, version: str) -> dict[str, Any]:
     """The whole document."""
-    kinds = _Kinds(routes)
+    schemas = _Schemas(routes)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -100,14 +103,14 @@ def describe(routes: Routes, *, title: str, version: str) -> dict[str, Any]:
             template(path): {
                 "parameters": list(_path_parameters(path)),
                 **{
-                    method.lower(): _operation(path, method, resource, kinds)
+                    method.lower(): _operation(path, method, resource, schemas)
                     for method, resource in sorted(methods.items())
                 },
             }
             for path, methods in sorted(routes.items())
         },
         "components": {
-            "schemas": {**kinds.components, "Problem": _PROBLEM},
+            "schemas": {**schemas.whole.components, **schemas.selected.components, "Problem": _PROBLEM},
             "headers": {
                 name: {"description": description, "schema": schema}
                 for name, (description, schema) in _HEADERS.items()
@@ -121,46 +124,20 @@ def template(path: str) -> str:
     return _FIELD.sub(r"{\g<name>}", path)
 
 
-class _Kinds:
-    """The JSON schemas of all types that routes and nodes name, made together so that no two have one name."""
+class _Schemas:
+    """What the routes take, what they give, and what they give to clients that select fields."""
 
     def __init__(self, routes: Routes) -> None:
-        found: list[Any] = []
-        for resource in {id(r): r for methods in routes.values() for r in methods.values()}.values():
-            wanted = [resource.input.query, resource.input.body, *(kind for _, _, kind in outputs(resource.graph))]
-            found += [kind for kind in wanted if kind is not None and kind not in found]
-        schemas, self.components = msgspec.json.schema_components(found, ref_template=_REF)
-        self._known = list(zip(found, schemas, strict=True))
+        resources = list({id(found): found for methods in routes.values() for found in methods.values()}.values())
+        whole = [kind for found in resources for kind in (found.input.query, found.input.body) if kind is not None]
+        whole += [kind for found in resources if not found.fields for _, _, kind in outputs(found.graph)]
+        self.whole = Kinds(whole)
+        self.selected = Kinds(
+            (kind for found in resources if found.fields for _, _, kind in outputs(found.graph)), selected=True
+        )
 
-    def __getitem__(self, kind: Any) -> dict[str, Any]:
-        return next((schema for known, schema in self._known if known == kind), {})
-
-    def resolved(self, kind: Any) -> dict[str, Any]:
-        """A schema without the reference it may be."""
-        schema = self[kind]
-        name = schema.get("$ref", "").rpartition("/")[2]
-        return self.components[name] if name else schema
-
-
-def outputs(graph: Graph) -> Iterator[tuple[str, str | None, Any]]:
-    """The outputs of a graph whose type is known: node id, key in the answer, type."""
-    plan = graph.compile()
-    for index, key in plan.outputs if plan.body is None else [(plan.body, None)]:
-        kind = _gives(plan.steps[index].node)
-        if kind is not None:
-            yield plan.ids[index], key, kind
-
-
-def _gives(node: Node) -> Any:
-    """What a node is annotated to return, if that says anything and has a schema."""
-    try:
-        kind = get_type_hints(node.function(), include_extras=True).get("return")
-        if kind in (None, type(None), Any):
-            return None
-        msgspec.json.schema(kind)
-    except (NameError, TypeError, ValueError):
-        return None
-    return kind
+    def answer(self, resource: GraphResource) -> dict[str, Any]:
+        return answer(resource.graph, self.selected if resource.fields else self.whole)
 
 
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
@@ -171,21 +148,21 @@ def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
         yield {"name": field["name"], "in": "path", "required": True, "schema": schema}
 
 
-def _operation(path: str, method: str, resource: GraphResource, kinds: _Kinds) -> dict[str, Any]:
+def _operation(path: str, method: str, resource: GraphResource, schemas: _Schemas) -> dict[str, Any]:
     graph, declared = resource.graph, resource.input
     operation: dict[str, Any] = {
         "operationId": f"{method.lower()}_{graph.id}_{_as_name(path)}".rstrip("_"),
         "summary": graph.id,
-        "responses": dict(_responses(method, resource, kinds)),
+        "responses": dict(_responses(method, resource, schemas)),
     }
     description = _description(graph)
     if description:
         operation["description"] = description
-    parameters = list(_query_parameters(resource, kinds))
+    parameters = list(_query_parameters(resource, schemas.whole))
     if parameters:
         operation["parameters"] = parameters
     if declared.body is not None and method not in ("GET", "HEAD"):
-        content = {"application/json": {"schema": kinds[declared.body]}}
+        content = {"application/json": {"schema": schemas.whole[declared.body]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -205,7 +182,7 @@ def _description(graph: Graph) -> str:
     return "\n".join(lines)
 
 
-def _query_parameters(resource: GraphResource, kinds: _Kinds) -> Iterator[dict[str, Any]]:
+def _query_parameters(resource: GraphResource, kinds: Kinds) -> Iterator[dict[str, Any]]:
     query = resource.input.query
     properties = {} if query is None else kinds.resolved(query)["properties"]
     for name, _, required in fields_of(query) or ():
@@ -226,51 +203,60 @@ def _query_parameters(resource: GraphResource, kinds: _Kinds) -> Iterator[dict[s
         }
 
 
-def _responses(method: str, resource: GraphResource, kinds: _Kinds) -> Iterator[tuple[str, dict[str, Any]]]:
-    answer: dict[str, Any] = {
-        "description": "The answer; `Fastdag-Complete` tells whether it is whole.",
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
-    }
+def _responses(method: str, resource: GraphResource, schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
+    answer: dict[str, Any] = {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}}
     if method != "HEAD":
-        answer["content"] = {"application/json": {"schema": _merged_schema(resource.graph, kinds)}}
+        answer["content"] = {"application/json": {"schema": schemas.answer(resource)}}
         if resource.stream:
             answer["content"] |= {NDJSON: {"schema": {"type": "string"}}, EVENT_STREAM: {"schema": {"type": "string"}}}
-    yield "200", answer
-    if resource.partial_status not in (None, 200):
-        yield str(resource.partial_status), {**answer, "description": "An answer that is not whole."}
+    for status, description in _successes(resource).items():
+        yield str(status), {"description": description} if status in _EMPTY else {"description": description, **answer}
     if method in ("GET", "HEAD"):
         yield "304", {"description": "The client has this version already."}
-    problems = dict(_PROBLEMS)
+    problems = {**_PROBLEMS, **_relayed(resource.graph)}
     if resource.input.query is not None or resource.input.body is not None:
         problems |= _INPUT_PROBLEMS
     if resource.input.body is not None and method not in ("GET", "HEAD"):
         problems |= _BODY_PROBLEMS
-    for status, description in sorted(problems.items()):
-        yield status, _problem(description, method)
-    yield "default", _problem("Any other problem.", method)
+    problems |= {str(status): description for status, description in resource.responses.items() if status >= 400}
+    for code, description in sorted(problems.items()):
+        yield code, _problem(code, description, method)
+    yield "default", _problem("default", "Any other problem.", method)
 
 
-def _problem(description: str, method: str) -> dict[str, Any]:
-    if method == "HEAD":
-        return {"description": description}
+def _successes(resource: GraphResource) -> dict[int, str]:
+    """The statuses of answers. What nodes are said to choose stands in place of 200."""
+    found = {status: text for status, text in resource.responses.items() if status < 400}
+    if not any(status < 300 for status in found):
+        found[200] = "The answer; `Fastdag-Complete` tells whether it is whole."
+    if resource.partial_status is not None:
+        found.setdefault(resource.partial_status, "An answer that is not whole.")
+    return dict(sorted(found.items()))
+
+
+def _relayed(graph: Graph) -> dict[str, str]:
+    """The statuses of upstreams that are passed on, and by which nodes."""
+    found: dict[int, list[str]] = {}
+    for wire in graph.compile().wires:
+        for status in _relay(wire.node):
+            found.setdefault(status, []).append(f"`{wire.node.id}`")
     return {
-        "description": description,
-        "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}},
+        str(status): f"{falcon.code_to_http_status(status)[4:]}, the answer to {', '.join(ids)}."
+        for status, ids in found.items()
     }
 
 
-def _merged_schema(graph: Graph, kinds: _Kinds) -> dict[str, Any]:
-    """The answer's schema, as far as annotations tell; what they do not tell is left open."""
-    known = list(outputs(graph))
-    if graph.compile().body is not None:
-        return kinds[known[0][2]] if known else {}
-    properties: dict[str, Any] = {}
-    if callable(graph.merge):
-        return {}
-    for node_id, key, kind in known:
-        schema = kinds.resolved(kind)
-        if graph.merge == "ids" or key is not None or schema.get("type") not in ("object", None):
-            properties[key or node_id] = kinds[kind]
-        else:  # merged at the root; nothing is required there, since an output may be missing
-            properties |= schema.get("properties", {})
-    return {"type": "object", "properties": properties} if properties else {"type": "object"}
+def _relay(node: Node | None) -> frozenset[int]:
+    """What a fetch passes on, also one that is included, or done for every element."""
+    while node is not None and not isinstance(node, FetchNode):
+        node = getattr(node, "inner", None)
+    return frozenset() if node is None else node.relay
+
+
+def _problem(code: str, description: str, method: str) -> dict[str, Any]:
+    if method == "HEAD" or code < "400":
+        return {"description": description}
+    return {
+        "description": description,
+        "content": {PROBLEM_JSON: {"schema": {"$ref": REF.format(name="Problem")}}},
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -69,6 +69,7 @@ class RouteOptions(TypedDict, total=False):
     stream: bool
     on_partial: str
     server_timing: bool
+    responses: Mapping[int, str]
 
 
 class GraphResource:
@@ -88,6 +89,7 @@ class GraphResource:
     - `stream`: clients that prefer `application/x-ndjson` or `text/event-stream` get each output when it is there.
     - `on_partial`: `"serve"`, or `"fail"`: an answer that is not whole becomes the problem of its first missing node.
     - `server_timing`: whether answers say, in `Server-Timing`, how long each node took; anybody can read it.
+    - `responses`: statuses that nodes choose, with texts for the description: `{201: "The order is placed."}`.
     - `site`: limits and trust; the defaults of `App` if it is not given.
 
     Raises `TypeError` and `ValueError` for arguments that make no sense, and `GraphError` for a broken graph.
@@ -107,6 +109,7 @@ class GraphResource:
         stream: bool = False,
         on_partial: str = "serve",
         server_timing: bool = False,
+        responses: Mapping[int, str] | None = None,
         site: Site | None = None,
     ) -> None:
         if not isinstance(graph, Graph):
@@ -115,6 +118,8 @@ class GraphResource:
             raise ValueError(f"on_partial is 'serve' or 'fail', not {on_partial!r}")
         if partial_status is not None and not (isinstance(partial_status, int) and 200 <= partial_status <= 299):
             raise ValueError(f"partial_status is a number from 200 to 299, not {partial_status!r}")
+        if not all(isinstance(key, int) and isinstance(text, str) for key, text in (responses or {}).items()):
+            raise TypeError(f"responses maps statuses to texts, {{201: 'Created.'}}; not {responses!r}")
         graph.compile()
         self.graph = graph
         self.methods = check_methods(methods)
@@ -126,6 +131,7 @@ class GraphResource:
         self.stream = stream
         self._offered = (falcon.MEDIA_JSON, streams.NDJSON, streams.EVENT_STREAM) if stream else _JSON
         self.on_partial = on_partial
+        self.responses = dict(responses or {})
         self.server_timing = server_timing
         self.site = site if site is not None else Site(Trust())
         for method in self.methods:
