@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage
+BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-policies
 
 .PHONY: serve test lint types wheel docs clean $(BENCHES)
 
