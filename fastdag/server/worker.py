@@ -57,6 +57,7 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
         self._pause: Waiter | None = None
         self._bell: Any = None
         self._linger = 0.0
+        self._quitting = False
 
     def run(self) -> None:
         if on_stock_path(self.cfg) is not None:
@@ -131,6 +132,12 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
     def handle_exit(self, sig: Any, frame: Any) -> None:
         self._linger = self.options.linger
         self.restart()
+
+    def handle_quit(self, sig: Any, frame: Any) -> None:
+        """Ctrl-C reaches a worker from the terminal, and once more from its master, in the midst of its end."""
+        if not self._quitting:
+            self._quitting = True
+            super().handle_quit(sig, frame)
 
     def handle_usr1(self, sig: Any, frame: Any) -> None:
         super().handle_usr1(sig, frame)

@@ -1,5 +1,6 @@
 """`fastdag serve`: which command serves, and that it does."""
 
+import os
 import re
 import shlex
 import signal
@@ -63,23 +64,22 @@ def test_an_app_that_cannot_be_imported_is_not_served(shop, fastdag):
 
 
 @contextmanager
-def serving(environ, *options):
-    """`fastdag serve` on a port that the system chose; yields its address. Ends by SIGTERM, and well."""
+def serving(environ, *options, end=signal.SIGTERM):
+    """`fastdag serve` on a port that the system chose; yields its address. It ends well, and says nothing odd."""
     command = [sys.executable, "-m", "fastdag", "serve", "--app", "shop", "--bind", "127.0.0.1:0", *options]
-    with subprocess.Popen(
-        command, env=environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as server:
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, env=environ, start_new_session=True, **pipes) as server:
         try:
-            for line in server.stderr:
-                found = re.search(r"Listening at: (http://\S+)", line)
-                if found:
-                    break
-            assert found, "it ended"
-            yield found[1]
+            said = []
+            while not said or "Listening at" not in said[-1]:
+                said.append(server.stderr.readline())
+                assert said[-1], f"it ended: {said}"
+            yield re.search(r"http://\S+", said[-1])[0]
         finally:
-            server.send_signal(signal.SIGTERM)
+            os.killpg(server.pid, end)
             rest = server.communicate(timeout=20)[1]
     assert server.returncode == 0, rest
+    assert "Traceback" not in rest
 
 
 def get(url):
@@ -93,6 +93,12 @@ def test_it_serves_with_our_worker(place, environ, conf):
         (place / "gunicorn.conf.py").write_text(conf)
     with serving(environ, "--workers", "1") as address:
         assert '"word":"first"' in get(address)
+
+
+def test_ctrl_c_ends_it_without_a_traceback(environ):
+    """A terminal sends the signal to the master and to the workers, and the master sends it on."""
+    with serving(environ, "--workers", "2", end=signal.SIGINT) as address:
+        get(address)
 
 
 def test_with_reload_it_serves_what_the_file_says_now(shop, environ):
