@@ -44,7 +44,7 @@ class Ledger:
         self.plan = plan
         self.start = start
         self.values: list[Any] = [None] * size
-        self.state = [PENDING] * size
+        self.state = bytearray(size)  # PENDING, all of them
         self.began: list[float | None] = [None] * size
         self.ended = [start] * size
         self.waiting = list(plan.waiting)
