@@ -1,8 +1,8 @@
 """The service of the fault catalogue (FAULTS.md, "Fixture"), and what a test may ask its worker.
 
-`shell` is the program that gunicorn serves. It passes requests on to a fastdag app, which `POST /_build` makes anew, with
-new upstreams, so that every case starts with closed breakers, full budgets and empty caches, and has the options it wants. `/_close` ends it.
-`GET /_gauges` says what is going on in the worker, beside the app.
+`shell` is the program that gunicorn serves. It passes requests on to a fastdag app, which `POST /_build` makes anew,
+with new upstreams, so that every case starts with closed breakers, full budgets and empty caches, and has the options
+it wants; `/_close` closes its upstreams. `/_gauges` says what is going on in the worker, beside the app.
 """
 
 from __future__ import annotations

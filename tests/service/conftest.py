@@ -10,8 +10,11 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.faults.conftest import Upstream, eventually, upstream  # noqa: F401
+from tests.faults import conftest as faults
+from tests.faults.conftest import Upstream, eventually
 from tests.server.serving import OURS, Client, serving
+
+upstream = faults.upstream  # the fixture: one process for all modules here
 
 JSON = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{}"
 SECRET = "Bearer secret-of-"
@@ -196,21 +199,21 @@ def _serve(folder: Any, upstream: Upstream, worker: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def _ours(tmp_path_factory: Any, upstream: Upstream) -> Any:  # noqa: F811
+def _ours(tmp_path_factory: Any, upstream: Upstream) -> Any:
     folder = tmp_path_factory.mktemp("ours")
     with _serve(folder, upstream, OURS) as server:
         yield server, folder / "access.log"
 
 
 @pytest.fixture(scope="module")
-def _stock(tmp_path_factory: Any, upstream: Upstream) -> Any:  # noqa: F811
+def _stock(tmp_path_factory: Any, upstream: Upstream) -> Any:
     folder = tmp_path_factory.mktemp("stock")
     with _serve(folder, upstream, "gevent") as server:
         yield server, folder / "access.log"
 
 
 @pytest.fixture
-def case(_ours: Any, upstream: Upstream) -> Any:  # noqa: F811
+def case(_ours: Any, upstream: Upstream) -> Any:
     """On our worker."""
     found = Case(_ours[0], upstream, _ours[1], departures=True)
     found.build()
@@ -219,7 +222,7 @@ def case(_ours: Any, upstream: Upstream) -> Any:  # noqa: F811
 
 
 @pytest.fixture(params=["ours", "stock"])
-def either(request: Any, upstream: Upstream) -> Any:  # noqa: F811
+def either(request: Any, upstream: Upstream) -> Any:
     """On ours, and on gunicorn's own gevent worker."""
     server, log = request.getfixturevalue(f"_{request.param}")
     found = Case(server, upstream, log, departures=request.param == "ours")
