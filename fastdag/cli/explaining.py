@@ -64,8 +64,9 @@ def explain(app: App, request: Asked) -> tuple[Route, list[Explained]]:
 
 
 def _reasons(problem: Any) -> list[str]:
-    """What an RFC 9457 problem says to people."""
+    """What an RFC 9457 problem says to people; an app may have answers of other kinds."""
     if not isinstance(problem, dict):
         return []
-    detail = problem.get("detail")
-    return [*([detail] if detail else []), *(each["detail"] for each in problem.get("errors", ()))]
+    errors = problem.get("errors")
+    parts = [problem, *(errors if isinstance(errors, list) else ())]
+    return [str(part["detail"]) for part in parts if isinstance(part, dict) and part.get("detail")]

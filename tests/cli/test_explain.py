@@ -28,6 +28,20 @@ def rare(context):
     return 1
 
 app.add_graph("/products/{id:int}", page, query=Input, timeout=0.5)
+
+
+class Plain:
+    def on_get(self, req, resp):
+        resp.text = "as it is"
+
+
+class Own:
+    def on_get(self, req, resp):
+        resp.media = {"detail": "its own", "errors": "none"}
+
+
+app.add_route("/plain", Plain())
+app.add_route("/own", Own())
 """
 
 
@@ -88,6 +102,8 @@ def test_a_call_that_cannot_be_made_is_told(write, fastdag):
     [
         (("GET", "/nowhere"), "GET /nowhere is answered 404 by no graph"),
         (("GET", "/livez"), "GET /livez is answered 200 by no graph"),
+        (("GET", "/plain"), "GET /plain is answered 200 by no graph"),
+        (("GET", "/own"), "GET /own is answered 200 by no graph\nits own\n"),
         (("POST", "/products/42"), "POST /products/42 is answered 405 by no graph"),
         (("GET", "/products/42?fields=nothing"), "There is no 'nothing' to ask for."),
         (("GET", "/products/42?lang=1&lang=2"), "is answered 422 by no graph"),
