@@ -7,6 +7,7 @@ kept hold of it, see `Crew`.
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import warnings
@@ -19,7 +20,9 @@ from weakref import getweakrefcount
 import gevent
 import gevent.monkey
 from gevent import Greenlet, GreenletExit, Timeout
+from gevent import socket as sockets
 from gevent.hub import get_hub
+from gevent.pywsgi import WSGIServer
 from gevent.resolver.ares import Resolver
 from greenlet import getcurrent, greenlet
 
@@ -42,6 +45,7 @@ __all__ = [
     "spawn",
     "wait_at_most",
     "warn_unless_patched",
+    "wsgi_server",
 ]
 
 spawn = gevent.spawn
@@ -110,6 +114,26 @@ def wait_at_most(waiter: Waiter, seconds: float, late: Any = None) -> Any:
 def hub_resolver(**options: Any) -> Any:
     """A DNS resolver on this thread's loop (c-ares). It has no threads, so look-ups that hang hold up no others."""
     return Resolver(get_hub(), **options)
+
+
+def wsgi_server(host: str, port: int, app: Callable[..., Any], log: logging.Logger) -> WSGIServer:
+    """A started server for a few clients, on this thread's loop: `server_port`, `stop(timeout)`.
+
+    Several processes can listen at the same address, and each connection goes to one of them (SO_REUSEPORT).
+    """
+    family, _, _, _, address = sockets.getaddrinfo(host, port, type=sockets.SOCK_STREAM, flags=sockets.AI_PASSIVE)[0]
+    listener = sockets.socket(family, sockets.SOCK_STREAM)
+    try:
+        listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEPORT, 1)
+        listener.bind(address)
+        listener.listen(64)
+    except BaseException:
+        listener.close()
+        raise
+    server = WSGIServer(listener, app, log=None, error_log=log, spawn=64)
+    server.start()
+    return server
 
 
 class Crew:

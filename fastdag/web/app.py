@@ -14,10 +14,10 @@ from fastdag.events import Instruments
 from fastdag.graph import Graph
 from fastdag.observe.install import Observer, Observers
 from fastdag.web import problem
-from fastdag.web.guard import SHED, Guard
+from fastdag.web.guard import SHED, Guard, serialize
 from fastdag.web.health import HEALTH_PATHS, Live, Ready
 from fastdag.web.lifecycle import Hook, Lifecycle, hooks
-from fastdag.web.ops import Description, Numbers, Reference
+from fastdag.web.ops import Description, Desk, Numbers, Reference
 from fastdag.web.request import request_id
 from fastdag.web.resource import GraphResource, RouteOptions, Site
 from fastdag.web.stream import FRAMES
@@ -40,8 +40,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     - `trusted`: addresses and networks of peers whose `X-Forwarded-For` and deadline header are believed.
     - `deadline_header`: the header in which a trusted peer says how many seconds are left.
     - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
-    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes; and `/metrics`
-      where an observer has numbers.
+    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes, and `/metrics`
+      where an observer has numbers; `"127.0.0.1:9100"` serves them there, in every worker, and not beside the routes.
     - `observe`: observers, such as `Log()`, `Metrics()` and `Timeline()`; they are installed on the app, on its graphs
       and on the upstreams that those fetch from. `app.observers.watch(upstream)` adds one that only a function calls.
     - `title`, `version`: of the API, for its description.
@@ -80,9 +80,12 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         #: What answers, by path and method; for tools that show what there is.
         self.graph_routes: dict[str, dict[str, GraphResource]] = {}
         self._max_in_flight = math.inf if max_in_flight is None else _count("max_in_flight", max_in_flight)
+        #: What operators look at, if that has an address of its own.
+        self.desk = None if isinstance(ops, bool) else Desk(ops)
+        starts, stops = ((self.desk.start,), (self.desk.stop,)) if self.desk else ((), ())
         self._lifecycle = Lifecycle(
-            (self._start_observers, *hooks("on_start", on_start)),
-            (self.observers.stop, *hooks("on_stop", on_stop)),
+            (self._start_observers, *starts, *hooks("on_start", on_start)),
+            (self.observers.stop, *stops, *hooks("on_stop", on_stop)),
             drain=self._drain_sinks,
         )
         # First on the way in and last on the way out.
@@ -92,16 +95,15 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         self.site.handled.clear()  # Falcon's own
         self._falcon: Callable[..., Iterable[bytes]] = super().__call__
         self._told = Told(self._falcon, self.instruments)
-        self.set_error_serializer(_serialize)
+        self.set_error_serializer(serialize)
         super().add_error_handler(Exception, self._bug)
         self.add_route(HEALTH_PATHS[0], Live())
         self.add_route(HEALTH_PATHS[1], Ready(self._lifecycle))
         self._description = Description(self.graph_routes, title=title, version=version)
-        if ops is True:
-            self.add_route("/openapi.json", self._description)
-            self.add_route("/_fastdag/docs", Reference(self._description))
-            for exposition in self.observers.having("exposition"):
-                self.add_route("/metrics", Numbers(exposition))
+        if self.desk is not None:
+            self._add_ops(self.desk.app)
+        elif ops:
+            self._add_ops(self)
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI, PEP 3333), in contextvars of its own."""
@@ -122,6 +124,12 @@ class App(falcon.App[falcon.Request, falcon.Response]):
             if body is not frames:  # something went wrong after it was made
                 frames.close()
         return body
+
+    def _add_ops(self, app: falcon.App[Any, Any]) -> None:
+        app.add_route("/openapi.json", self._description)
+        app.add_route("/_fastdag/docs", Reference(self._description))
+        for exposition in self.observers.having("exposition"):
+            app.add_route("/metrics", Numbers(exposition))
 
     def _leave(self) -> None:
         self.in_flight -= 1
@@ -199,10 +207,6 @@ class _Methods:
     def __init__(self, bound: dict[str, GraphResource]) -> None:
         for method, resource in bound.items():
             setattr(self, f"on_{method.lower()}", resource.respond)
-
-
-def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
-    problem.render(error, resp, request_id(req.env))
 
 
 def _count(name: str, value: Any) -> int:

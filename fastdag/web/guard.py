@@ -10,10 +10,10 @@ import falcon
 from fastdag.events import Instruments
 from fastdag.web.health import HEALTH_PATHS
 from fastdag.web.lifecycle import Lifecycle
-from fastdag.web.problem import Problem
+from fastdag.web.problem import Problem, render
 from fastdag.web.request import request_id
 
-__all__ = ["ROUTE", "SHED", "Guard", "stamp"]
+__all__ = ["ROUTE", "SHED", "Guard", "serialize", "stamp"]
 
 #: The environ's key for a request that came when there were enough already.
 SHED = "fastdag.shed"
@@ -27,6 +27,11 @@ def stamp(req: falcon.Request, resp: falcon.Response) -> None:
     req.env[ROUTE] = req.uri_template
     resp.set_header("X-Request-Id", request_id(req.env))
     resp.set_header("X-Content-Type-Options", "nosniff")
+
+
+def serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    """Falcon's seam for what an error looks like: a problem."""
+    render(error, resp, request_id(req.env))
 
 
 class Guard:
