@@ -18,6 +18,7 @@ from fastdag.web.guard import SHED, Guard, serialize
 from fastdag.web.health import HEALTH_PATHS, Live, Ready
 from fastdag.web.lifecycle import Hook, Lifecycle, hooks
 from fastdag.web.ops import Description, Desk, Numbers, Reference
+from fastdag.web.panel.panel import with_panel
 from fastdag.web.request import request_id
 from fastdag.web.resource import GraphResource, RouteOptions, Site
 from fastdag.web.stream import FRAMES
@@ -40,8 +41,10 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     - `trusted`: addresses and networks of peers whose `X-Forwarded-For` and deadline header are believed.
     - `deadline_header`: the header in which a trusted peer says how many seconds are left.
     - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
-    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes, and `/metrics`
-      where an observer has numbers; `"127.0.0.1:9100"` serves them there, in every worker, and not beside the routes.
+    - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes; `/metrics`
+      where an observer has numbers; and the panel, `/_fastdag/`: on this very machine, or for who has the token that
+      `observe=[Panel(token=...)]` sets. `"127.0.0.1:9100"` serves all but the panel there, in every worker, and none
+      of it beside the routes.
     - `observe`: observers, such as `Log()`, `Metrics()` and `Timeline()`; they are installed on the app, on its graphs
       and on the upstreams that those fetch from. `app.observers.watch(upstream)` adds one that only a function calls.
     - `title`, `version`: of the API, for its description.
@@ -73,7 +76,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         )
         self.ops = ops
         self.instruments = Instruments()
-        self.observers = Observers(observe)
+        self.observers = Observers(with_panel(observe) if ops is True else observe)
         self.observers.watch(self)
         #: Requests that are being answered now.
         self.in_flight = 0
@@ -104,6 +107,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
             self._add_ops(self.desk.app)
         elif ops:
             self._add_ops(self)
+            for mount in self.observers.having("mount"):
+                mount(self, self._lifecycle)
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI, PEP 3333), in contextvars of its own."""

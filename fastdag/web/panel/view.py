@@ -1,0 +1,98 @@
+"""What one viewer looks at, and the data for it: all of it once, then what has changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import falcon
+
+from fastdag.observe.install import upstreams_of
+from fastdag.plan import Plan
+from fastdag.web.openapi import Routes
+from fastdag.web.panel.describe import (
+    Shown,
+    describe_graph,
+    describe_request,
+    describe_route,
+    describe_upstreams,
+    numbers,
+    shown,
+)
+from fastdag.web.panel.history import History
+from fastdag.web.problem import Problem
+
+__all__ = ["PanelApp", "View"]
+
+#: So many requests are sent at once, the last ones.
+_REQUESTS = 30
+
+
+class PanelApp(Protocol):
+    """What the panel looks at."""
+
+    graph_routes: Routes
+    in_flight: int
+
+    def add_route(self, uri_template: str, resource: object) -> None: ...
+
+
+class View:
+    """One viewer's: a route, and by how many per cent nodes are imagined to be faster.
+
+    `data` is asked for again and again. The graph is in it when it is new or has changed, and so are the requests;
+    what is computed from all of them is computed when there are new ones.
+    """
+
+    def __init__(self, app: PanelApp, history: History, route: str, faster: Mapping[str, float]) -> None:
+        self._app = app
+        self._history = history
+        self._route = route
+        self._faster = faster
+        self._plan: Plan | None = None
+        self._newest = 0
+        self._numbers: dict[str, Any] = {}
+
+    @classmethod
+    def wanted(cls, req: falcon.Request, app: PanelApp, history: History) -> View:
+        """As the query says: `route=GET /products/{id}` (without one, the first) and `faster=reviews:50`, repeated."""
+        query = parse_qs(req.query_string)
+        faster = {}
+        for text in query.get("faster", ()):
+            node, _, percent = text.rpartition(":")
+            if not percent.isdecimal() or not 0 <= int(percent) <= 100:
+                raise Problem(400, detail="faster is a node, a colon, and per cent from 0 to 100.")
+            faster[node] = float(percent)
+        return cls(app, history, query.get("route", [""])[0], faster)
+
+    def data(self) -> dict[str, Any]:
+        routes = {route.key: route for route in shown(self._app.graph_routes)}
+        seen = {key: route.seen(self._history) for key, route in routes.items()}
+        key = self._route or next(iter(routes), "")
+        return {
+            "worker": os.getpid(),
+            "at": time.time(),
+            "in_flight": self._app.in_flight,
+            "routes": [describe_route(route, seen[key]) for key, route in routes.items()],
+            "route": self._describe(routes[key]) if key in routes else None,
+        }
+
+    def _describe(self, route: Shown) -> dict[str, Any]:
+        plan, seen = route.plan(), route.seen(self._history)
+        new = [one for one in seen if one.number > self._newest]
+        if new or plan is not self._plan:
+            self._newest = new[-1].number if new else self._newest
+            self._numbers = numbers(seen, self._faster)
+        about = {
+            "key": route.key,
+            "upstreams": describe_upstreams(upstreams_of(route.resource.graph), seen),
+            "requests": [describe_request(one) for one in new[-_REQUESTS:]],
+            **self._numbers,
+        }
+        if plan is not self._plan:
+            self._plan = plan
+            about["graph"] = describe_graph(plan, route.resource.limit)
+        return about
