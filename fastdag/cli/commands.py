@@ -17,6 +17,7 @@ from fastdag.cli.routes import graphs_of, routes_of
 from fastdag.cli.screen import ASIDE, show, show_json, show_raw
 from fastdag.cli.trouble import Trouble
 from fastdag.cli.waterfall import head_of, waterfall
+from fastdag.errors import GraphError
 from fastdag.observe import draw as drawing
 
 __all__ = ["commands"]
@@ -28,6 +29,9 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except GraphError as error:  # a graph that was changed after it was bound: `add_graph` refuses broken ones
+            show(str(error), "fastdag check lists all that is wrong", to=ASIDE)
+            raise typer.Exit(2) from error
         except Trouble as trouble:
             show(str(trouble), to=ASIDE)
             raise typer.Exit(2) from trouble

@@ -34,7 +34,7 @@ def show(*lines: RenderableType, to: str = "stdout") -> None:
 
 def show_raw(text: str) -> None:
     """Write a text as it is, for programs as well as for people."""
-    print(text)
+    print(text, flush=True)  # what follows on stderr comes after it
 
 
 def show_json(value: Any) -> None:

@@ -32,6 +32,16 @@ def test_for_people_it_is_a_table(write, fastdag):
     assert lines[2] == ["POST,PUT", "/orders", "order", "2", "5", "s"]
 
 
+def test_a_graph_that_was_broken_after_it_was_bound_is_told_without_a_traceback(write, fastdag):
+    write(APP + "page.node(id='late')(lambda context, nothing: 1)\n")
+    result = fastdag("routes")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "page.late wants 'nothing', which nothing provides",
+        "fastdag check lists all that is wrong",
+    ]
+
+
 def test_long_paths_are_neither_wrapped_nor_cut_where_there_is_no_terminal(write, fastdag):
     path = "/" + "segment/" * 30
     write(APP + f"app.add_graph({path!r}, page)\n")
