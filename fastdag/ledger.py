@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastdag import outcome
-from fastdag.errors import MissingValue, Relayed, StaleAnswer, UpstreamRejected
+from fastdag.errors import MissingValue, Relayed, UpstreamRejected
 from fastdag.outcome import Outcome
 from fastdag.plan import Plan
 from fastdag.signature import REQUIRED
@@ -36,7 +36,7 @@ class Ledger:
 
     __slots__ = (
         "began", "ended", "fatal", "gates", "left", "missing", "plan", "ready",
-        "start", "state", "trouble", "values", "waiting", "waits_ready",
+        "stale", "start", "state", "trouble", "values", "waiting", "waits_ready",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, start: float) -> None:
@@ -49,14 +49,13 @@ class Ledger:
         self.ended = [start] * size
         self.waiting = list(plan.waiting)
         self.left = size
+        self.stale: set[int] = set()  # were given old data in place of a failure: their end is `FALLBACK`, not `OK`
         self.missing: dict[int, str | None] = {}  # lack a parent's data; the reason they would be skipped for
         self.trouble: dict[int, tuple[str | None, BaseException | None]] = {}
         self.gates: dict[int, int] = {}  # fallback nodes: how many of those they serve need them no more, or OPEN
         self.fatal: list[int] = []
-        self.ready: deque[int] = deque()
-        self.waits_ready: deque[int] = deque()  # nodes that mostly wait for others start before the rest
-        for index in plan.starts:
-            (self.waits_ready if plan.waits[index] else self.ready).append(index)
+        self.ready = deque(plan.starts)
+        self.waits_ready = deque(plan.waits_starts)  # nodes that mostly wait for others start before the rest
 
     def all_ended(self) -> None:
         """Called when the last node has ended."""
@@ -242,8 +241,6 @@ class Ledger:
         """How a node ended. Made when asked for: most are never looked at."""
         state, began = self.state[i], self.began[i]
         reason, error = self.trouble.get(i, (None, None))
-        if state == OK and isinstance(error, StaleAnswer):
-            state = FALLBACK
         return Outcome(
             NAMES[state],
             self.values[i] if state in WITH_DATA else None,

@@ -82,6 +82,7 @@ class Plan:
     needers: tuple[tuple[int, ...], ...]
     waiting: tuple[int, ...]
     starts: tuple[int, ...]
+    waits_starts: tuple[int, ...]
     waits: bytes
     stand_ins: bytes
     served_by: dict[int, tuple[int, ...]]
@@ -212,7 +213,8 @@ def assemble(
         tuple([tuple([numbers[child] for child in found]) for found in children]),
         tuple(map(tuple, needers)),
         tuple(waiting),
-        tuple(i for i in range(size) if not waiting[i]),
+        tuple(i for i in range(size) if not waiting[i] and not kept[i].node.waits),
+        tuple(i for i in range(size) if not waiting[i] and kept[i].node.waits),
         bytes(found.node.waits for found in kept),
         bytes(found.index in served_by or found.fallback is not None for found in kept),
         {stand_in: tuple(served) for stand_in, served in served_by.items()},
