@@ -48,7 +48,7 @@ class Scope:
         """Note that the running node was given an old answer in place of a failure: the run is not complete."""
         node_id = self.running
         if self.run is not None and node_id is not None:
-            self.run.incomplete(node_id, stale, stale.reason)
+            self.run.gave_stale(node_id, stale)
 
     @property
     def over(self) -> bool:

@@ -127,6 +127,7 @@ class Run(Workers):
         plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
         calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
         began, ended, ready, waits_ready, missing = self.began, self.ended, self.ready, self.waits_ready, self.missing
+        stale = self.stale
         own, loop = self.contextvars.copy, self.hub.loop
         clock = now()
         turn, breathe_at = loop.iteration, clock + SLICE
@@ -183,7 +184,7 @@ class Run(Workers):
                 continue
             # What `settle` does, for the most frequent end.
             values[i] = value
-            state[i] = OK
+            state[i] = FALLBACK if i in stale else OK
             ended[i] = clock
             self.left -= 1
             for child in children[i]:

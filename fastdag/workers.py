@@ -7,6 +7,7 @@ from contextvars import copy_context
 from typing import Any, Protocol
 
 from fastdag.concurrency import GreenletExit, crew, get_hub, getcurrent, spawn
+from fastdag.errors import StaleAnswer
 from fastdag.events import Instruments
 from fastdag.ledger import PENDING, Ledger
 from fastdag.plan import Plan
@@ -77,6 +78,12 @@ class Workers(Ledger):
     def incomplete(self, id: str, error: BaseException, reason: str) -> None:
         """Note that a node gives its data, but not all of it."""
         self.trouble[self.plan.index[id]] = (reason, error)
+
+    def gave_stale(self, id: str, stale: StaleAnswer) -> None:
+        """Note that a node was given an old answer in place of a failure."""
+        i = self.plan.index[id]
+        self.trouble[i] = (stale.reason, stale)
+        self.stale.add(i)
 
     def assist(self, node: int, task: Callable[[], object]) -> None:
         """In the hub: run a task in one more greenlet, on behalf of a node and interrupted with it."""

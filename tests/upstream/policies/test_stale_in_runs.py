@@ -101,3 +101,12 @@ def test_a_node_that_calls_by_itself_is_marked_too():
 
     assert graph.run().complete
     assert graph.run().outcomes["price"].reason == "connect"
+
+
+def test_who_watches_is_told_of_the_fallback():
+    graph = asking(prices(UpstreamConnectError("refused")))
+    graph.run()
+    told = []
+    graph.instruments.on("node.ended", lambda name, fields: told.append((fields["state"], fields["reason"])))
+    graph.run()
+    assert told == [("fallback", "connect")]
