@@ -48,6 +48,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "cache.hit": ("upstream", "age"),
         "cache.stale": ("upstream", "age", "why"),
         "cache.miss": ("upstream",),
+        "store.failed": ("upstream", "operation", "reason"),  # of a cache's shared store; the call goes on without
         "host.ejected": ("upstream", "host", "seconds"),
         "host.returned": ("upstream", "host"),
         "connection.dropped": ("host", "cause"),
@@ -67,8 +68,8 @@ class Instruments:
     """The callbacks of one graph, upstream or app, by event name.
 
     Emitting is written `if instruments.active: instruments.emit("run.ended", graph="page", elapsed=0.1)`: the
-    fields are only built when somebody listens. `heard` holds the names that somebody listens to, for who would have
-    to do more than that.
+    fields are only built when somebody listens. `heard` holds the names that somebody listens to, and their subjects
+    (`"run"`), for who would have to do more than that.
     """
 
     __slots__ = ("_by_name", "active", "heard")
@@ -91,8 +92,9 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
-        self.heard = frozenset(name for name, found in self._by_name.items() if found)
-        self.active = bool(self.heard)
+        names = [name for name, found in self._by_name.items() if found]
+        self.heard = frozenset([*names, *(name.partition(".")[0] for name in names)])
+        self.active = bool(names)
 
     def emit(self, name: str, /, **fields: Any) -> None:
         """Tell everybody who asked for this event. They share the fields, which nobody can change."""

@@ -20,8 +20,6 @@ __all__ = ["OnOutput", "WatchedRun", "new_run", "pruned"]
 #: `(node id, key or None for the root, data)`; called between nodes, so it neither waits nor raises.
 OnOutput = Callable[[str, str | None, Any], object]
 
-_NODE_EVENTS = frozenset({"node.started", "node.ended"})
-
 
 def pruned(selection: Selection | None, on_output: OnOutput) -> OnOutput:
     """The same for a run of some outputs: it hears only what was asked for of each."""
@@ -53,7 +51,7 @@ class WatchedRun(Run):
     ) -> None:
         self._declared = plan
         self._on_output = on_output
-        self._telling = not _NODE_EVENTS.isdisjoint(instruments.heard)
+        self._telling = "node" in instruments.heard
         self._keys: dict[int, str | None] = {}
         if on_output is not None:
             self._keys = dict(plan.outputs) if plan.body is None else {plan.body: None}

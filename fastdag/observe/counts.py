@@ -73,6 +73,7 @@ _COUNTED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "cache.hit": ("fastdag_cache_hits_total", "Calls that were answered from the cache.", ("upstream",)),
     "cache.stale": ("fastdag_cache_stale_total", "Calls that were answered stale.", ("upstream", "why")),
     "cache.miss": ("fastdag_cache_misses_total", "Calls that the cache could not answer.", ("upstream",)),
+    "store.failed": ("fastdag_store_failures_total", "What a cache's store did not do.", ("upstream", "reason")),
     "host.ejected": ("fastdag_host_ejections_total", "Hosts that were left out for a while.", ("upstream", "host")),
     "connection.dropped": ("fastdag_connections_dropped_total", "Upstream connections given up.", ("host", "cause")),
 }  # fmt: skip

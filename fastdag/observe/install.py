@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
-from fastdag.events import Instrument, Instruments
+from fastdag.events import EVENTS, Instrument, Instruments
 from fastdag.graph import Graph
 from fastdag.node import Node
 from fastdag.upstream.client import Upstream
@@ -13,6 +13,11 @@ from fastdag.upstream.client import Upstream
 __all__ = ["Observer", "Observers", "upstream_of", "upstreams_of"]
 
 T = TypeVar("T")
+
+# Who tells of what. Nobody is asked to listen for what he never tells: listening has its price.
+_OF_APPS = frozenset({"request", "loop"})
+_OF_GRAPHS = frozenset({"run", "node", "merge", "sink"})
+_OF_UPSTREAMS = frozenset(name.partition(".")[0] for name in EVENTS) - _OF_APPS - _OF_GRAPHS
 
 
 class Observer(Protocol):
@@ -45,17 +50,21 @@ class Observers:
         What a function calls by itself is not known: name such an upstream here.
         """
         for target in targets:
-            self._install(target.instruments)
-            if isinstance(target, Graph):
-                for upstream in upstreams_of(target):
-                    self._install(upstream.instruments)
+            if isinstance(target, Upstream):
+                self._install(target.instruments, _OF_UPSTREAMS)
+            elif isinstance(target, Graph):
+                self._install(target.instruments, _OF_GRAPHS)
+                self.watch(*upstreams_of(target))
+            else:
+                self._install(target.instruments, _OF_APPS)
 
-    def _install(self, instruments: Instruments) -> None:
+    def _install(self, instruments: Instruments, subjects: frozenset[str]) -> None:
         if instruments not in self._watched:
             self._watched.add(instruments)
             for observer in self._observers:
                 for name, instrument in observer.events().items():
-                    instruments.on(name, instrument)
+                    if name.partition(".")[0] in subjects:
+                        instruments.on(name, instrument)
 
     def find(self, kind: type[T]) -> T | None:
         """The first observer of a kind."""

@@ -31,6 +31,7 @@ NOTED = (
     "cache.hit",
     "cache.stale",
     "cache.miss",
+    "store.failed",
 )
 
 

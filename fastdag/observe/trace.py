@@ -41,6 +41,7 @@ _EVENTS = (
     "cache.hit",
     "cache.stale",
     "cache.miss",
+    "store.failed",
 )
 
 

@@ -39,8 +39,6 @@ Auth = Callable[[Call], Mapping[str, str] | None]
 # §9.2.2 too, but only if the service implements them so.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_TOLD = frozenset({"call.started", "call.ended"})
-
 
 class Upstream:
     """A service to fetch from. Looks like a `requests.Session` with a base URL, from inside a node or anywhere else.
@@ -222,7 +220,7 @@ class Upstream:
                 {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
             )
         try:
-            return self._observed(call, scope) if self.instruments.active else self.stack.send(call)
+            return self._observed(call, scope) if "call" in self.instruments.heard else self.stack.send(call)
         except UpstreamError as error:
             error.upstream = error.upstream or self.name
             raise

@@ -12,8 +12,6 @@ from fastdag.upstream.site import Site
 
 __all__ = ["Attempt"]
 
-_TOLD = frozenset({"attempt.started", "attempt.ended"})
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -49,7 +47,7 @@ class _Layer:
             if self._header is not None:
                 call.promise = (self._header, f"{deadline - now:.3f}")
         try:
-            if site.instruments.active and not _TOLD.isdisjoint(site.instruments.heard):
+            if "attempt" in site.instruments.heard:
                 return self._observed(call, now)
             return self._send(call)
         except Timeout:  # the caller's own, thrown into this greenlet
@@ -86,7 +84,8 @@ class _Layer:
             "attempt": call.attempt,
             "call": call,
         }
-        site.instruments.emit("attempt.started", **about)
+        if "attempt.started" in site.instruments.heard:
+            site.instruments.emit("attempt.started", **about)
         status, reason = 0, "cancelled"
         try:
             response = self._send(call)
