@@ -5,7 +5,7 @@
 The fixtures that pytest finds by itself are in `pytest_fastdag`.
 """
 
-from fastdag.testing.answers import Answer, answer, bad_json, cut, drip, hang, refuse, reset, slow, status
+from fastdag.testing.answers import Answer, answer, bad_json, cut, drip, hang, reset, status
 from fastdag.testing.calls import Received, must_follow, must_overlap, must_stay_within
 from fastdag.testing.clock import VirtualClock
 from fastdag.testing.fake import FakeUpstream, Route
@@ -46,8 +46,6 @@ __all__ = [
     "no_leaks",
     "override",
     "override_upstream",
-    "refuse",
     "reset",
-    "slow",
     "status",
 ]

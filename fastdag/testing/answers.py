@@ -17,9 +17,7 @@ __all__ = [
     "drip",
     "filled",
     "hang",
-    "refuse",
     "reset",
-    "slow",
     "status",
 ]
 
@@ -32,8 +30,7 @@ class Answer:
 
     `body` is sent as it is if it is bytes or text, else as JSON; `{id}` in its strings is what the path had there.
     `delay` is in seconds. `fate` says how it is sent: `whole`; `hang`: never, until the client leaves; `reset`: the
-    connection is, in its place; `cut`: half of the body, then the end; `drip`: a byte every `pace` seconds. With
-    `refuse` there is not even a connection, which only the failure matrix can arrange.
+    connection is, in its place; `cut`: half of the body, then the end; `drip`: a byte every `pace` seconds.
     """
 
     body: Any = None
@@ -78,11 +75,6 @@ def status(status: int, body: Any = None, *, headers: Mapping[str, str] | None =
     return Answer(body, status, headers or {})
 
 
-def slow(seconds: float, body: Any = None) -> Answer:
-    """An answer that takes so many seconds."""
-    return Answer(body, delay=seconds)
-
-
 def hang() -> Answer:
     """No answer: the request is read, and the connection stays open until the client leaves."""
     return Answer(fate="hang")
@@ -106,11 +98,6 @@ def cut(body: Any = "a body of which half arrives") -> Answer:
 def drip(body: Any = "a body that arrives byte by byte", *, pace: float = 0.1) -> Answer:
     """An answer whose body comes one byte at a time, `pace` seconds apart."""
     return Answer(body, fate="drip", pace=pace)
-
-
-def refuse() -> Answer:
-    """No connection. For `failure_matrix`; a `FakeUpstream` that runs accepts."""
-    return Answer(fate="refuse")
 
 
 def filled(body: Any, values: Mapping[str, str]) -> Any:

@@ -30,10 +30,10 @@ _DETOUR: ContextVar[Detour | None] = ContextVar("fastdag_testing_detour", defaul
 
 
 @contextmanager
-def elsewhere(fault: Answer) -> Iterator[Detour]:
-    """A detour to a host with which every call goes the same way."""
+def elsewhere(fault: Answer | None) -> Iterator[Detour]:
+    """A detour to a host with which every call goes the same way; `None`: where nobody listens."""
     with ExitStack() as stack:
-        if fault.fate == "refuse":
+        if fault is None:
             deaf = stack.enter_context(socket.socket())  # bound, so that nobody else gets the port, and deaf
             deaf.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{deaf.getsockname()[1]}"

@@ -13,7 +13,7 @@ import msgspec
 
 from fastdag.graph import Graph
 from fastdag.observe.install import upstream_of
-from fastdag.testing.answers import Answer, bad_json, hang, refuse, status
+from fastdag.testing.answers import Answer, bad_json, hang, status
 from fastdag.testing.fake import FakeUpstream
 from fastdag.testing.faults import Detour, afresh, diverted, elsewhere, late
 from fastdag.testing.stacking import override_upstream
@@ -24,13 +24,13 @@ from fastdag.web.app import App
 
 __all__ = ["FAULTS", "failure_matrix"]
 
-#: What goes wrong in each row. To this comes `slow`, the upstream's own answer after some time.
-FAULTS: Mapping[str, Answer] = MappingProxyType(
-    {"timeout": hang(), "5xx": status(500), "bad JSON": bad_json(), "refused": refuse()}
+#: What calls meet in the rows, by name; `None`: nobody listens. To this comes `slow`, the upstream's own answer.
+FAULTS: Mapping[str, Answer | None] = MappingProxyType(
+    {"timeout": hang(), "5xx": status(500), "bad JSON": bad_json(), "refused": None}
 )
 
 # Headers that say nothing about failures, or that differ between two runs of the same program.
-_DULL = frozenset({"content-length", "content-type", "date", "vary", "x-content-type-options", "x-request-id"})
+_DULL = frozenset({"content-length", "content-type", "date", "etag", "vary", "x-content-type-options", "x-request-id"})
 
 _REQUEST_ID = "failure-matrix"
 
@@ -42,7 +42,7 @@ def failure_matrix(
     upstreams: Mapping[Upstream, FakeUpstream | str] | None = None,
     route: str | None = None,
     slow: float | None = 0.1,
-    faults: Mapping[str, Answer] = FAULTS,
+    faults: Mapping[str, Answer | None] = FAULTS,
     nodes: Iterable[str] | None = None,
 ) -> Matrix:
     """Answer one request again and again, with one fetch node after another meeting one fault after another.
@@ -54,7 +54,7 @@ def failure_matrix(
     - `request`: a path with its query, or `Asked("/orders", method="POST", body=b"{}")`.
     - `upstreams`: fakes or base URLs that answer what goes well; the others are asked where they are.
     - `slow`: seconds by which an upstream's own answer comes late in the rows `slow`; `None` leaves those out.
-    - `faults`: by name, what the calls meet; anything that `fastdag.testing` has for a `FakeUpstream`.
+    - `faults`: by name, the answers that the calls meet, such as `status(503)` and `cut()`; `None`: nobody listens.
     - `nodes`: ids, to look at some only.
 
     The faults are met on sockets, below retries, breakers and caches, which start from nothing in every row. A timeout

@@ -30,8 +30,8 @@ def override(graph: Graph, nodes: Mapping[str, Any] | None = None, /, **more: An
         with override(page, offer=lambda product: {"price": 0}, reviews=[], ads=TimeoutError()):
             page.run(context)
 
-    - A function gets what it names: `context`, and the node's own parents, or `item`, `index` and `key` where the
-      node works through `each=`. An exception, or a class of them, is raised; anything else is the node's data.
+    - A function gets what it names: `context`, and the node's own arguments; `item`, `index` and `key` of every
+      element, where the node has `each=`. An exception, or a class of them, is raised; anything else is data.
     - The graph keeps its shape: edges, options, fallbacks, `when=`, timeouts and outputs are the node's own.
     - It holds for graphs that include this one, too. A node that this graph includes has its id in this graph.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastdag.node import near
+from fastdag.outcome import SKIPPED
 from fastdag.result import Result
 
 __all__ = ["may_run", "must_not_run", "must_run"]
@@ -34,7 +35,8 @@ def _ran(result: Result, ids: tuple[str, ...]) -> list[str]:
     for id in ids:
         if id not in outcomes:
             raise LookupError(f"the run had no node {id!r}{near(id, list(outcomes))}")
-    return [id for id, outcome in outcomes.items() if outcome.started is not None]
+    # Of one that its `when=` skipped, the predicate ran, but not the node.
+    return [id for id, found in outcomes.items() if found.started is not None and found.state != SKIPPED]
 
 
 def _told(result: Result, ids: list[str]) -> str:

@@ -7,7 +7,7 @@ import gevent
 import pytest
 
 from fastdag import Graph, Upstream, UpstreamConnectError, UpstreamDecodeError, UpstreamProtocolError, UpstreamTimeout
-from fastdag.testing import FakeUpstream, answer, bad_json, cut, drip, hang, reset, slow, status
+from fastdag.testing import FakeUpstream, answer, bad_json, cut, drip, hang, reset, status
 
 
 @pytest.fixture
@@ -84,12 +84,12 @@ def test_one_connection_serves_many_calls(fake, upstream):
     ("fault", "error"),
     [
         (hang(), UpstreamTimeout),
-        (slow(30.0), UpstreamTimeout),
+        (answer(delay=30.0), UpstreamTimeout),
         (drip(pace=0.05), UpstreamTimeout),
         (reset(), UpstreamConnectError),
         (cut(), UpstreamProtocolError),
     ],
-    ids=["hang", "slow", "drip", "reset", "cut"],
+    ids=["hang", "delay", "drip", "reset", "cut"],
 )
 def test_every_fault_is_what_it_says(fault, error, fake, upstream):
     route = fake.on("GET /x", fault)
@@ -144,6 +144,15 @@ def test_the_end_does_not_wait_for_calls_that_hang():
             gevent.sleep(0.001)
     caller.join(timeout=5)
     assert isinstance(caller.exception, UpstreamConnectError)
+
+
+def test_connections_are_refused_once_it_has_stopped(fake, upstream):
+    fake.on("GET /x", {})
+    upstream.get("/x")
+    fake.stop()
+    with pytest.raises(UpstreamConnectError) as info:
+        upstream.get("/x")
+    assert not info.value.sent
 
 
 def test_a_fake_has_no_address_unless_it_runs():
