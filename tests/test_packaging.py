@@ -18,8 +18,9 @@ monkey.patch_all()
 import importlib, pkgutil
 import fastdag
 
+extras = ("fastdag.cli.", "fastdag.observe.metrics", "fastdag.observe.trace", "fastdag.upstream.policies.redis")
 for module in pkgutil.walk_packages(fastdag.__path__, "fastdag."):
-    if not module.name.startswith("fastdag.cli.") and not module.name.endswith("__main__"):
+    if not module.name.startswith(extras) and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 
 graph = fastdag.Graph("hello")

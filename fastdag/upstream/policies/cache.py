@@ -15,13 +15,14 @@ from fastdag.upstream.policies.checks import check_count, check_positive
 from fastdag.upstream.policies.fields import seconds
 from fastdag.upstream.policies.identity import key_of, target_of
 from fastdag.upstream.policies.storable import Lifetime, cacheable, lifetime
-from fastdag.upstream.policies.store import MemoryStore, Store
+from fastdag.upstream.policies.store import MemoryStore, Store, StoreOptions
 from fastdag.upstream.site import Chance, Site
 
 __all__ = ["Cache", "Entry", "Vault"]
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _ERRORS = (500, 502, 503, 504)  # RFC 5861 §4
+_CLAIM = 2.0  # seconds for which a refresh is one process' business, where the upstream has no timeout
 _REFRESHES = 16  # at once, per upstream: what is refreshed is served stale meanwhile, so there is no hurry
 
 
@@ -38,7 +39,8 @@ class Cache:
     `None` leaves both to the upstream. `ttl` varies by 10 % by lot, so that what was stored together does not end
     together. What is served from the cache carries `Age` and `Cache-Status` (RFC 9211); a negative `ttl` says stale.
 
-    It is bounded by `max_bytes` and `max_entries`, or kept in a `store` (see `fastdag.upstream.policies.store`).
+    It is bounded by `max_bytes` and `max_entries`, or kept in a `store`: `fastdag.upstream.policies.redis`, or a
+    `fastdag.upstream.policies.store.Store` of your own.
     It stands above everything else: a stored answer needs no slot, no budget and no host.
     """
 
@@ -47,7 +49,7 @@ class Cache:
     stale_if_error: float | None = None
     max_bytes: int = 32 << 20
     max_entries: int = 10_000
-    store: Store | None = None
+    store: StoreOptions | None = None
 
     def __post_init__(self) -> None:
         for name in ("ttl", "stale_while_revalidate", "stale_if_error"):
@@ -60,7 +62,9 @@ class Cache:
         return send if self.ttl == 0 else _Layer(self, site, send).send
 
     def store_for(self, site: Site) -> Store:
-        return MemoryStore(self.max_bytes, self.max_entries, site.clock) if self.store is None else self.store
+        return (
+            MemoryStore(self.max_bytes, self.max_entries, site.clock) if self.store is None else self.store.bind(site)
+        )
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
@@ -82,7 +86,17 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Entry).decode
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+def _decode(stored: bytes | None) -> Entry | None:
+    """What was stored; nothing, if it was stored by a version with other entries."""
+    if stored is None:
+        return None
+    try:
+        return _decoder.decode(stored)
+    except msgspec.DecodeError:
+        return None
 
 
 class Vault:
@@ -101,9 +115,10 @@ class Vault:
         self.store.delete(None if target is None else target_of(target))
 
     def close(self) -> None:
-        """End the refreshes."""
+        """End the refreshes, and leave the store."""
         for refresh in list(self.refreshes.values()):
             refresh.kill(block=False)
+        self.store.close()
 
     def describe(self) -> dict[str, Any]:
         return {**self.store.describe(), "refreshing": len(self.refreshes)}
@@ -122,11 +137,10 @@ class _Layer:
         if not cacheable(call):
             return self._pass_by(call)
         key = key_of(call)
-        stored = self._vault.store.get(*key)
-        if stored is None:
+        entry = _decode(self._vault.store.get(*key))
+        if entry is None:
             self._tell("cache.miss")
             return self._fetch(call, key)
-        entry = _decode(stored)
         now = self._site.wall()
         if now < entry.fresh_until:
             self._tell("cache.hit", age=now - entry.born)
@@ -145,7 +159,7 @@ class _Layer:
         return response
 
     def _fetch(self, call: Call, key: tuple[str, str], old: Entry | None = None) -> Response:
-        purges = self._vault.purges
+        purges, since = self._vault.purges, self._site.wall()
         try:
             response = self._send(call)
         except UpstreamError as error:
@@ -156,7 +170,7 @@ class _Layer:
         if failure is not None:
             return response if old is None or not self._may_stand_in(old) else self._stand_in(old, failure)
         if purges == self._vault.purges:
-            self._keep(call, key, response, self._site.wall())
+            self._keep(call, key, response, since)
         return response
 
     def _may_stand_in(self, old: Entry) -> bool:
@@ -172,9 +186,9 @@ class _Layer:
             scope.gave_stale(stale)
         return self._stale(old, site.wall(), "error")
 
-    def _keep(self, call: Call, key: tuple[str, str], response: Response, now: float) -> None:
+    def _keep(self, call: Call, key: tuple[str, str], response: Response, since: float) -> None:
         """Store an answer; one that may not be stored still says that an older one is over."""
-        options = self._options
+        options, now = self._options, self._site.wall()
         life = lifetime(
             call,
             response,
@@ -196,7 +210,7 @@ class _Layer:
             life.while_revalidate,
             life.if_error,
         )
-        self._vault.store.set(*key, _encode(entry), life.total)
+        self._vault.store.set(*key, _encode(entry), life.total, since)
 
     def _stale(self, entry: Entry, now: float, why: str) -> Response:
         self._tell("cache.stale", age=now - entry.born, why=why)
@@ -213,6 +227,12 @@ class _Layer:
         runner.link(lambda _: refreshes.pop(key, None))
 
     def _fetch_behind(self, call: Call, key: tuple[str, str]) -> None:
+        store, site = self._vault.store, self._site
+        if not store.claim(*key, site.timeout or _CLAIM):
+            return
+        entry = _decode(store.get(*key))
+        if entry is not None and site.wall() < entry.fresh_until:
+            return  # another process has been faster
         try:
             self._fetch(call, key)
         except UpstreamError:

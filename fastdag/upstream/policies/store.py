@@ -6,30 +6,53 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["MemoryStore", "Store"]
+from fastdag.upstream.site import Site
+
+__all__ = ["MemoryStore", "Store", "StoreOptions"]
 
 _OVERHEAD = 512  # bytes that Python adds to an entry, about
 
 
+class StoreOptions(Protocol):
+    """What makes the store of one upstream."""
+
+    def bind(self, site: Site) -> Store: ...
+
+
 class Store(Protocol):
-    """A place for bytes, found by target and variant, both of them hashes.
+    """A place for bytes, found by target and variant, both of them hashes. The base class of stores of your own.
 
     A store on the network is shared by upstreams of the same name in many processes. It answers quickly and raises
-    nothing: what it cannot find or reach is not there.
+    nothing: what it cannot find or reach is not there. What is bound by default is the store itself, which then
+    belongs to one upstream.
     """
+
+    __slots__ = ()
+
+    def bind(self, site: Site) -> Store:
+        return self
 
     def get(self, target: str, variant: str) -> bytes | None: ...
 
-    def set(self, target: str, variant: str, value: bytes, seconds: float) -> None:
-        """Keep a value, for so many seconds at most."""
+    def set(self, target: str, variant: str, value: bytes, seconds: float, since: float) -> None:
+        """Keep a value, for so many seconds at most. It was asked for at `since`, by the calendar: a store that others
+        purge does not give away what was asked for before that."""
 
     def delete(self, target: str | None = None, variant: str | None = None) -> None:
         """Forget one variant, or all variants of a target, or everything."""
 
+    def claim(self, target: str, variant: str, seconds: float) -> bool:
+        """Whether to refresh a value here: yes for one of all who ask, until it was set or the time is over."""
+        return True
+
     def describe(self) -> dict[str, Any]: ...
 
+    def close(self) -> None:
+        """Give back connections, which this one has none of."""
+        return
 
-class MemoryStore:
+
+class MemoryStore(Store):
     """Entries in this process, bounded by bytes and by number; the longest unused goes first.
 
     A value larger than an eighth of the room is not kept: it would push out many for one.
@@ -57,7 +80,7 @@ class MemoryStore:
         self._entries.move_to_end(key)
         return value
 
-    def set(self, target: str, variant: str, value: bytes, seconds: float) -> None:
+    def set(self, target: str, variant: str, value: bytes, seconds: float, since: float = 0.0) -> None:
         key = (target, variant)
         self._drop(key)
         size = len(value) + _OVERHEAD

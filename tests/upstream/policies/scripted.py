@@ -81,6 +81,7 @@ class Bench:
     def __init__(
         self,
         *steps: Step,
+        name: str = "up",
         hosts: int = 1,
         clock: Any = None,
         random: Random | None = None,
@@ -91,7 +92,7 @@ class Bench:
         self.transport = Script(*(steps or (answer(),)))
         times = {"clock": self.clock, "wall": self.clock, "sleep": self.clock.sleep} if clock is None else {}
         self.site = Site(
-            "up",
+            name,
             tuple(Host.parse(f"http://{letter}:1") for letter in "abcdefgh"[:hosts]),
             self.transport,
             instruments=Instruments(),
