@@ -41,6 +41,61 @@ def upstream(name: str, settings: dict[str, Any], **own: Any) -> Upstream:
     return Upstream(name, options.pop("url", settings["url"]), **options)
 
 
+def solo(one: Upstream, settings: dict[str, Any]) -> Graph:
+    graph = Graph("solo")
+    graph.fetch("thing", one, "/solo/{path.id}", forward_headers=("authorization",), relay=settings.get("relay", ()))
+    return graph
+
+
+def page(one: Upstream, two: Upstream) -> Graph:
+    graph = Graph("page")
+    graph.fetch("user", one, "/user/{path.id}", output="user")
+    graph.fetch("detail", one, "/detail/{user.id}", output="detail")
+    graph.fetch("recs", two, "/recs/{path.id}", output="recs", optional=True, timeout=0.2)
+    graph.fetch("price", two, "/price/{path.id}", output="price", optional=True, cache=Cache(**STALE))
+    return graph
+
+
+def order(one: Upstream) -> Graph:
+    graph = Graph("order")
+    graph.fetch("charge", one, "/charge/{path.id}", method="POST", json={"order": "{path.id}"})
+    return graph
+
+
+def fan(one: Upstream) -> Graph:
+    graph = Graph("fan")
+
+    @graph.node(output=False)
+    def numbers(context: Any) -> list[str]:
+        return [str(number) for number in range(int(context.path["n"]))]
+
+    graph.fetch("items", one, "/item/{item}", each="numbers", output="items")
+    return graph
+
+
+def cached(kept: Upstream) -> Graph:
+    graph = Graph("cached")
+    graph.fetch("answer", kept, "/cached/{path.k}", return_headers={"Age": "last", "Cache-Status": "last"})
+    return graph
+
+
+def nested(one: Upstream) -> Graph:
+    inner, graph = Graph("inner"), Graph("nested")
+    inner.fetch("thing", one, "/solo/{path.id}")
+
+    @graph.node
+    def outer(context: Any) -> Any:
+        return inner.run(context).merged
+
+    return graph
+
+
+def tokens(echo: Upstream) -> Graph:
+    graph = Graph("echo")
+    graph.fetch("token", echo, "/echo/{path.token}", decode="text", output="token")
+    return graph
+
+
 class Service:
     """One app and its upstreams: `one` and `two` of the catalogue, `kept` with a cache, `echo` without policies."""
 
@@ -50,53 +105,15 @@ class Service:
         kept = upstream("kept", settings, cache={"ttl": 60}, forward_headers=("authorization", "x-tenant"))
         echo = upstream("echo", settings, retry=None, breaker=None, bulkhead=None)
         self.upstreams = {"one": one, "two": two, "kept": kept, "echo": echo}
-        timeout = settings.get("timeout", 1.0)
         self.app = App(max_in_flight=settings.get("admission", 32), trusted=settings.get("trusted", ()))
-
-        solo = Graph("solo", timeout=timeout)
-        solo.fetch(
-            "thing", one, "/solo/{path.id}", forward_headers=("authorization",), relay=settings.get("relay", ())
-        )
-        self.app.add_graph("/solo/{id}", solo)
-
-        page = Graph("page", timeout=timeout)
-        page.fetch("user", one, "/user/{path.id}", output="user")
-        page.fetch("detail", one, "/detail/{user.id}", output="detail")
-        page.fetch("recs", two, "/recs/{path.id}", output="recs", optional=True, timeout=0.2)
-        page.fetch("price", two, "/price/{path.id}", output="price", optional=True, cache=Cache(**STALE))
-        self.app.add_graph("/page/{id}", page)
-
-        order = Graph("order", timeout=timeout)
-        order.fetch("charge", one, "/charge/{path.id}", method="POST", json={"order": "{path.id}"})
-        self.app.add_graph("/order/{id}", order, methods=("POST",))
-
-        fan = Graph("fan", timeout=timeout)
-
-        @fan.node(output=False)
-        def numbers(context: Any) -> list[str]:
-            return [str(number) for number in range(int(context.path["n"]))]
-
-        fan.fetch("items", one, "/item/{item}", each="numbers", output="items")
-        self.app.add_graph("/fan/{n}", fan)
-
-        cached = Graph("cached", timeout=timeout)
-        returned = {"Age": "last", "Cache-Status": "last"}
-        cached.fetch("answer", kept, "/cached/{path.k}", return_headers=returned)
-        self.app.add_graph("/cached/{k}", cached)
-
-        tokens = Graph("echo", timeout=5.0)
-        tokens.fetch("token", echo, "/echo/{path.token}", decode="text", output="token")
-        self.app.add_graph("/echo/{token}", tokens)
-
-        inner = Graph("inner")
-        inner.fetch("thing", one, "/solo/{path.id}")
-        nested = Graph("nested", timeout=timeout)
-
-        @nested.node
-        def outer(context: Any) -> Any:
-            return inner.run(context).merged
-
-        self.app.add_graph("/nested/{id}", nested)
+        timeout = settings.get("timeout", 1.0)
+        self.app.add_graph("/solo/{id}", solo(one, settings), timeout=timeout)
+        self.app.add_graph("/page/{id}", page(one, two), timeout=timeout)
+        self.app.add_graph("/order/{id}", order(one), methods=("POST",), timeout=timeout)
+        self.app.add_graph("/fan/{n}", fan(one), timeout=timeout)
+        self.app.add_graph("/cached/{k}", cached(kept), timeout=timeout)
+        self.app.add_graph("/nested/{id}", nested(one), timeout=timeout)
+        self.app.add_graph("/echo/{token}", tokens(echo), timeout=5.0)
 
     def close(self) -> None:
         for one in self.upstreams.values():

@@ -34,10 +34,9 @@ def status(code: int, *headers: str) -> tuple[str, str]:
 class Case:
     """One case: a fresh app in the worker, requests that are written down, and the invariants at the end."""
 
-    def __init__(self, server: Any, upstream: Upstream, log: Any, *, departures: bool) -> None:
+    def __init__(self, server: Any, upstream: Upstream, log: Any) -> None:
         self.server = server
         self.upstream = upstream
-        self.departures = departures
         self.seen: Counter[tuple[str, str, int]] = Counter()
         self.tokens: dict[str, str] = {}
         self._log = log
@@ -215,7 +214,7 @@ def _stock(tmp_path_factory: Any, upstream: Upstream) -> Any:
 @pytest.fixture
 def case(_ours: Any, upstream: Upstream) -> Any:
     """On our worker."""
-    found = Case(_ours[0], upstream, _ours[1], departures=True)
+    found = Case(_ours[0], upstream, _ours[1])
     found.build()
     yield found
     found.check()
@@ -225,7 +224,7 @@ def case(_ours: Any, upstream: Upstream) -> Any:
 def either(request: Any, upstream: Upstream) -> Any:
     """On ours, and on gunicorn's own gevent worker."""
     server, log = request.getfixturevalue(f"_{request.param}")
-    found = Case(server, upstream, log, departures=request.param == "ours")
+    found = Case(server, upstream, log)
     found.build()
     yield found
     found.check()

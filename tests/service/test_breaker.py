@@ -143,3 +143,36 @@ def test_u41_a_deadline_that_is_too_short_is_its_callers_fault(case):
 def test_u41_an_untrusted_deadline_is_ignored(case):
     case.script("/solo/41", ok())
     assert case.ask("/solo/41", "Fastdag-Deadline: 0").status == 200
+
+
+def waiting(case):
+    return case.gauges()["layers"]["one"]["bulkhead"]["waiting"]
+
+
+def test_a_client_that_leaves_the_queue_for_a_slot_takes_none(case):
+    case.build(one={"bulkhead": {"limit": 1, "queue": 2, "wait": 5.0}})
+    path = case.script("/solo/1", ("sleep", 0.3), ok())
+    first = gevent.spawn(case.ask, "/solo/1")
+    assert eventually(lambda: case.hits(path) == 1)
+    case.leave("/solo/2", when=lambda: waiting(case) == 1)
+    assert eventually(lambda: waiting(case) == 0)
+    second = gevent.spawn(case.ask, "/solo/1")
+    assert (first.get(timeout=5).status, second.get(timeout=5).status) == (200, 200)
+    assert (case.hits(path), case.hits("/solo/2")) == (2, 0)
+
+
+def test_a_deadline_ends_the_wait_for_a_slot(case):
+    case.build(one={"bulkhead": {"limit": 1, "queue": 8, "wait": 5.0}}, timeout=0.3)
+    path = case.script("/solo/1", ("stall",))
+    assert case.statuses([path] * 5) == {504: 5}
+    assert case.hits(path) == 1
+    assert case.circuit()["calls"] == 1  # who waited in vain says nothing about the host
+
+
+def test_a_client_that_leaves_during_the_pause_before_a_retry_ends_the_retry(case):
+    case.build(timeout=5.0)
+    path = case.script("/solo/1", ok(), first=[status(503, "Retry-After: 1")])
+    case.leave("/solo/1", when=lambda: case.hits(path) == 1 and case.gauges()["budget"]["one"]["spent"] == 1)
+    assert eventually(lambda: case.gauges()["in_flight"] == 0, 0.5)
+    gevent.sleep(1.1)
+    assert case.hits(path) == 1
