@@ -24,29 +24,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def fake_upstream() -> Iterator[Callable[..., FakeUpstream]]:
-    """Starts fakes that end with the test: `fake_upstream(catalog)` stands in for an upstream, or several."""
-    from fastdag.testing import FakeUpstream, override_upstream
+def fastdag_undo() -> Iterator[ExitStack]:
+    """What fakes and clocks have changed, undone in the reverse of the order in which a test had them do it.
 
-    with ExitStack() as stack:
-
-        def start(*upstreams: Upstream, delay: float = 0.0) -> FakeUpstream:
-            name = " and ".join(upstream.name for upstream in upstreams) or "fake"
-            fake = stack.enter_context(FakeUpstream(name, delay=delay))
-            for upstream in upstreams:
-                stack.enter_context(override_upstream(upstream, fake))
-            return fake
-
-        yield start
+    pytest undoes fixtures in the reverse of their own order, and a test may attach a clock before or after a fake.
+    """
+    with ExitStack() as undo:
+        yield undo
 
 
 @pytest.fixture
-def virtual_clock() -> Iterator[VirtualClock]:
+def fake_upstream(fastdag_undo: ExitStack) -> Callable[..., FakeUpstream]:
+    """Starts fakes that end with the test: `fake_upstream(catalog)` stands in for an upstream, or several."""
+    from fastdag.testing import FakeUpstream, override_upstream
+
+    def start(*upstreams: Upstream, delay: float = 0.0) -> FakeUpstream:
+        name = " and ".join(upstream.name for upstream in upstreams) or "fake"
+        fake = fastdag_undo.enter_context(FakeUpstream(name, delay=delay))
+        for upstream in upstreams:
+            fastdag_undo.enter_context(override_upstream(upstream, fake))
+        return fake
+
+    return start
+
+
+@pytest.fixture
+def virtual_clock(fastdag_undo: ExitStack) -> VirtualClock:
     """A clock for the policies of the upstreams that are attached: `virtual_clock.attach(catalog)`."""
     from fastdag.testing import VirtualClock
 
-    with VirtualClock() as clock:
-        yield clock
+    return VirtualClock(undo=fastdag_undo)
 
 
 @pytest.fixture

@@ -29,14 +29,14 @@ class VirtualClock:
     Breakers, caches, budgets, windows and ejected hosts go by it, and pauses between attempts take no real time: they
     move the clock, and are in `slept`. What waits for a socket waits for real: the timeouts of attempts, calls, nodes
     and runs, a hedge's delay, and the queue of a bulkhead. The upstreams' policies start from nothing, and have
-    their own state back at the end of the block.
+    their own state back at the end of the block, or when `undo` is closed, if one is given.
     """
 
-    def __init__(self, *upstreams: Upstream) -> None:
+    def __init__(self, *upstreams: Upstream, undo: ExitStack | None = None) -> None:
         self.offset = 0.0
         self.slept: list[float] = []
         self._upstreams = upstreams
-        self._undo = ExitStack()
+        self._undo = undo or ExitStack()
 
     def __call__(self) -> float:
         """The instant, on the scale of the monotonic clock."""
@@ -58,7 +58,7 @@ class VirtualClock:
         self.advance(seconds)
 
     def attach(self, *upstreams: Upstream) -> None:
-        """Let upstreams go by this clock from now on, until its block ends."""
+        """Let upstreams go by this clock from now on."""
         for upstream in upstreams:
             transport = _RealTime(self, upstream.stack.site.transport)
             changes = {"clock": self, "wall": self.wall, "sleep": self.sleep, "transport": transport}

@@ -10,6 +10,7 @@ import pytest
 from fastdag import App, Graph, Upstream
 
 shop = Upstream("shop", "http://shop:8080", retry=None)
+own_stack = shop.stack
 page = Graph("page")
 page.fetch("thing", shop, "/items/{path.id}")
 app = App()
@@ -26,6 +27,20 @@ def test_fixtures(no_leaks, fake_upstream, virtual_clock, app_client, snapshot_f
     snapshot_file(answer.text, "named.json")
 
 
+def test_clock_first(fake_upstream, virtual_clock):
+    virtual_clock.attach(shop)
+    fake_upstream(shop)
+
+
+def test_fake_first(virtual_clock, fake_upstream):
+    fake_upstream(shop)
+    virtual_clock.attach(shop)
+
+
+def test_neither_is_left():
+    assert shop.stack is own_stack and shop.hosts is shop.stack.site.hosts
+
+
 def test_unexpected(fake_upstream):
     fake_upstream(shop)
     shop.get("/items/1")
@@ -36,7 +51,7 @@ def test_leaky(no_leaks):
 
 
 def test_afterwards():
-    assert shop.hosts[0].url == "http://shop:8080"
+    assert shop.stack is own_stack
 """
 
 
@@ -50,7 +65,7 @@ def test_a_users_tests(users_pytest, tmp_path):
     again = users_pytest()
     assert "nothing is scripted for GET /items/1" in again.stdout
     assert "left running: <Greenlet" in again.stdout
-    assert "4 passed, 2 errors" in again.stdout
+    assert "7 passed, 2 errors" in again.stdout
 
 
 def test_the_entry_point_is_the_plugins_own_name():
