@@ -68,8 +68,8 @@ class Instruments:
     """The callbacks of one graph, upstream or app, by event name.
 
     Emitting is written `if instruments.active: instruments.emit("run.ended", graph="page", elapsed=0.1)`: the
-    fields are only built when somebody listens. `heard` holds the names that somebody listens to, and their subjects
-    (`"run"`), for who would have to do more than that.
+    fields are only built when somebody listens. `heard` holds the names that somebody listens to, and the subjects of
+    which somebody hears how they start or end (`"run"`), for who would have to do more than build fields.
     """
 
     __slots__ = ("_by_name", "active", "heard")
@@ -93,7 +93,7 @@ class Instruments:
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
         names = [name for name, found in self._by_name.items() if found]
-        self.heard = frozenset([*names, *(name.partition(".")[0] for name in names)])
+        self.heard = frozenset([*names, *(name.removesuffix(".started").removesuffix(".ended") for name in names)])
         self.active = bool(names)
 
     def emit(self, name: str, /, **fields: Any) -> None:

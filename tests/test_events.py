@@ -59,3 +59,13 @@ def test_an_instrument_that_raises_is_switched_off_and_the_others_go_on(caplog):
 
 def test_names_have_a_subject_and_a_verb():
     assert all(name.count(".") == 1 for name in EVENTS)
+
+
+def test_subjects_are_heard_of_where_somebody_follows_their_course():
+    instruments = Instruments()
+    instruments.on("node.abandoned", print)
+    assert instruments.heard == {"node.abandoned"}
+    instruments.on("node.ended", print)
+    assert instruments.heard == {"node.abandoned", "node.ended", "node"}
+    instruments.off("node.ended", print)
+    assert instruments.heard == {"node.abandoned"}
