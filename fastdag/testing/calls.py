@@ -19,7 +19,8 @@ __all__ = ["Called", "Received", "must_follow", "must_overlap", "must_stay_withi
 class Received:
     """One call as the upstream got it.
 
-    `params` are the parts of the path that the route names, `query` the parameters (a repeated one as a list).
+    `path` is as it was sent, percent-encoded; `params` are the parts of it that the route names, decoded, and `query`
+    the parameters (a repeated one as a list).
     `began` and `ended` are instants of the monotonic clock: when its head had been read, and when the answer, or
     what became of it, was over; `ended` is infinite until then.
     """

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote
 
 from fastdag.concurrency import get_hub, getcurrent, is_patched, spawn
 from fastdag.testing.answers import Answer, Script, status
@@ -40,7 +41,7 @@ class Route:
     def match(self, call: Received) -> Mapping[str, str] | None:
         """The named parts of a call's path; `None` if the call is for another route."""
         found = self._matches(call.path) if self._method in (None, call.method) else None
-        return None if found is None else found.groupdict()
+        return None if found is None else {name: unquote(part) for name, part in found.groupdict().items()}
 
     def answer(self, call: Received) -> Answer:
         """The answer to the call that came last: the next in line, the last one for ever."""

@@ -6,7 +6,7 @@ import socket
 import time
 from http.client import parse_headers
 from typing import Any, BinaryIO
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from fastdag.testing.answers import Answer
 from fastdag.testing.calls import Received
@@ -27,7 +27,7 @@ def read_call(file: BinaryIO) -> Received | None:
     headers = Headers(parse_headers(file).items())
     parts = urlsplit(target)
     query = {name: found if len(found) > 1 else found[0] for name, found in parse_qs(parts.query, True).items()}
-    call = Received(method, unquote(parts.path), query, headers, began=began)
+    call = Received(method, parts.path, query, headers, began=began)
     if headers.get("transfer-encoding", "").lower() == "chunked":
         call.body = _chunks(file)
     else:

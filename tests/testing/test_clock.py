@@ -107,6 +107,15 @@ def test_the_deadlines_of_runs_stay_real(make, fake):
     assert 4 < float(fake.calls[0].headers["fastdag-deadline"]) <= 5
 
 
+def test_a_call_without_any_deadline_has_none(make, fake):
+    up = make(attempt_timeout=None)
+    fake.on("GET /x", "ok")
+    with VirtualClock(up) as clock:
+        clock.advance(1000)
+        assert up.get("/x").text == "ok"
+    assert "fastdag-deadline" not in fake.calls[0].headers
+
+
 def test_timeouts_on_sockets_are_waited_for_in_real_time(make, fake):
     up = make(retry=None, attempt_timeout=0.05)
     fake.on("GET /x", hang())

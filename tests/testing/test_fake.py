@@ -1,12 +1,21 @@
 """Fake upstreams: what they answer, how they go wrong, what they remember, and what they refuse to pass over."""
 
 import math
+import socket
 import time
 
 import gevent
 import pytest
 
-from fastdag import Graph, Upstream, UpstreamConnectError, UpstreamDecodeError, UpstreamProtocolError, UpstreamTimeout
+from fastdag import (
+    Context,
+    Graph,
+    Upstream,
+    UpstreamConnectError,
+    UpstreamDecodeError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+)
 from fastdag.testing import FakeUpstream, answer, bad_json, cut, drip, hang, reset, status
 
 
@@ -28,6 +37,15 @@ def test_data_is_answered_as_json_with_parts_of_the_path_in_it(fake, upstream):
     response = upstream.get("/shops/a%20b/items/7")
     assert response.json() == {"id": "7", "tags": ["in a b", "{other}"], "n": 1}
     assert response.headers["content-type"] == "application/json"
+
+
+def test_a_path_is_what_was_sent_and_its_parts_what_they_mean(fake, upstream):
+    route = fake.on("GET /items/{id}", {})
+    graph = Graph("page")
+    graph.fetch("thing", upstream, "/items/{path.id}")
+    graph.run(Context(path={"id": "a/b?c é"}))
+    (call,) = route.calls
+    assert (call.path, call.params) == ("/items/a%2Fb%3Fc%20%C3%A9", {"id": "a/b?c é"})
 
 
 def test_text_bytes_status_and_headers_go_as_they_are_given(fake, upstream):
@@ -68,6 +86,17 @@ def test_a_call_is_recorded_with_everything_it_brought(fake, upstream):
     assert call.query == {"q": ["1", "2"], "e": ""}
     assert call.headers["x-who"] == "me"
     assert before <= call.began <= call.ended <= time.monotonic()
+
+
+def test_chunks_and_trailers_of_a_request_are_read(fake):
+    route = fake.on("POST /x", {})
+    head = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(fake.url.rpartition(":")[2])), timeout=5) as client:
+        client.sendall(head + b"2;a=b\r\nab\r\n1\r\nc\r\n0\r\nX-After: 1\r\n\r\n" + head + b"0\r\n\r\n")
+        received = b""
+        while received.count(b"{}") < 2:
+            received += client.recv(4096)
+    assert [call.body for call in route.calls] == [b"abc", b""]
 
 
 def test_one_connection_serves_many_calls(fake, upstream):

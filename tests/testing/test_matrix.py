@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from fastdag import App, Graph, Upstream
+from fastdag import App, Cache, Graph, Hedge, Upstream
 from fastdag.testing import FAULTS, Asked, FakeUpstream, Matrix, Row, failure_matrix, override, status
 
 from . import trips
@@ -74,6 +74,40 @@ def test_a_graph_is_bound_to_a_route_and_asked_in_any_way():
         matrix = failure_matrix(order, asked, route="/orders", upstreams={back: fake}, faults=faults, slow=None)
     assert matrix.row("", "none").body == {"charge": {"sum": 3}}
     assert matrix.row("charge", "5xx").status == 502
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hedge": Hedge(after=0.001, extra=1.0)},
+        {"coalesce": True},
+        {"cache": Cache(ttl=60)},
+        {"transport": "requests"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_faults_are_met_below_every_policy_and_on_every_transport(options):
+    back = Upstream("back", "http://back:8080", timeout=0.3, **options)
+    graph = Graph("two")
+    graph.fetch("one", back, "/one", output="one", optional=True)
+    graph.fetch("other", back, "/other", output="other", optional=True)
+    with FakeUpstream(delay=0.005) as fake:
+        fake.on("GET /*", {})
+        matrix = failure_matrix(graph, "/x", route="/x", upstreams={back: fake}, nodes=["one"], slow=0.01)
+    missing = {row.fault: row.headers.get("fastdag-missing") for row in matrix.rows}
+    failed = {"timeout": "timeout", "5xx": "status", "bad JSON": "decode", "refused": "connect"}
+    well = {"none": None, "slow": None}
+    assert missing == well | {fault: f"one;reason={reason}" for fault, reason in failed.items()}
+
+
+def test_an_answer_without_json_is_text():
+    back = Upstream("back", "http://back:8080", timeout=0.3)
+    graph = Graph("moved")
+    graph.fetch("place", back, "/", relay=304)
+    with FakeUpstream() as fake:
+        fake.on("GET /", status(304, b""))
+        matrix = failure_matrix(graph, "/x", route="/x", upstreams={back: fake}, nodes=[])
+    assert [(row.status, row.body) for row in matrix.rows] == [(304, "")]
 
 
 def test_a_graph_without_a_route_and_a_route_without_a_graph_are_refused():
