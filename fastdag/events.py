@@ -98,9 +98,10 @@ class Instruments:
 
     def emit(self, name: str, /, **fields: Any) -> None:
         """Tell everybody who asked for this event. They share the fields, which nobody can change."""
-        if name in self.heard:
+        found = self._by_name.get(name)
+        if found:
             shared = MappingProxyType(fields)
-            for instrument in self._by_name[name]:
+            for instrument in found:
                 try:
                     instrument(name, shared)
                 except Exception:

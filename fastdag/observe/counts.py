@@ -156,8 +156,13 @@ class Counts:
         _observe(self._requests, (method, fields["route"], fields["status"]), fields["elapsed"])
 
     def _attempt_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        key = (fields["upstream"], fields["host"], _method(fields["method"]), fields["status"], fields["reason"])
-        _observe(self._attempts, key, fields["elapsed"])
+        key = (fields["upstream"], fields["host"], fields["method"], fields["status"], fields["reason"])
+        numbers = self._attempts.get(key)
+        if numbers is None:
+            numbers = self._attempts.setdefault((*key[:2], _method(key[2]), *key[3:]), list(_EMPTY))
+        seconds = fields["elapsed"]
+        numbers[bisect_left(BOUNDS, seconds)] += 1
+        numbers[_SUM] += seconds
 
     def _run_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
         run, graph = fields["run"], fields["graph"]

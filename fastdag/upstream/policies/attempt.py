@@ -76,16 +76,12 @@ class _Layer:
         return total
 
     def _observed(self, call: Call, start: float) -> Response:
-        site = self._site
-        about = {
-            "upstream": site.name,
-            "host": call.host.url if call.host else "",
-            "method": call.method,
-            "attempt": call.attempt,
-            "call": call,
-        }
-        if "attempt.started" in site.instruments.heard:
-            site.instruments.emit("attempt.started", **about)
+        site, instruments = self._site, self._site.instruments
+        upstream, host = site.name, call.host.url if call.host else ""
+        if "attempt.started" in instruments.heard:
+            instruments.emit(
+                "attempt.started", upstream=upstream, host=host, method=call.method, attempt=call.attempt, call=call
+            )
         status, reason = 0, "cancelled"
         try:
             response = self._send(call)
@@ -95,5 +91,14 @@ class _Layer:
             reason = error.reason
             raise
         finally:
-            elapsed = site.clock() - start
-            site.instruments.emit("attempt.ended", **about, status=status, reason=reason, elapsed=elapsed)
+            instruments.emit(
+                "attempt.ended",
+                upstream=upstream,
+                host=host,
+                method=call.method,
+                attempt=call.attempt,
+                call=call,
+                status=status,
+                reason=reason,
+                elapsed=site.clock() - start,
+            )
