@@ -80,7 +80,7 @@ def receipt(context, order, reservation) -> Receipt:
 
 show_order = Graph("show_order")
 
-show_order.fetch("order", upstreams.orders, "/orders/{path.id}", relay=(404,), output=True)
+show_order.fetch("order", upstreams.orders, "/orders/{path.id}", relay=(404,), output="order")
 
 
 @show_order.node(id="product_ids")

@@ -1,6 +1,6 @@
 """`GET /search?q=&category=&limit=`: products by word and category, with prices and whether they are there."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 import msgspec
 
@@ -16,11 +16,6 @@ class Query(msgspec.Struct, frozen=True):
     q: Text = ""
     category: Text | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
-
-
-class Found(TypedDict):
-    total: int
-    products: list[Card]
 
 
 search = Graph("search")
@@ -46,6 +41,11 @@ search.fetch("prices", upstreams.prices, "/prices", params={"product": "{product
 search.fetch("stock", upstreams.stock, "/stock", params={"product": "{product_ids}"}, when=any_found, optional=True)
 
 
-@search.node
-def results(context, found, prices=(), stock=()) -> Found:
-    return {"total": found["total"], "products": cards(found["products"], prices, stock)}
+@search.node(output="total")
+def total(context, found) -> int:
+    return found["total"]
+
+
+@search.node(output="products")
+def products(context, found, prices=(), stock=()) -> list[Card]:
+    return cards(found["products"], prices, stock)

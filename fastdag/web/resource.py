@@ -62,7 +62,7 @@ class RouteOptions(TypedDict, total=False):
 
     query: Any
     body: Any
-    fields: bool
+    fields: bool | None
     timeout: float | None
     cache_control: str | None
     partial_status: int | None
@@ -81,8 +81,8 @@ class GraphResource:
     - `methods`: the methods it answers; `HEAD` comes with `GET`.
     - `query`, `body`: a `msgspec.Struct` or dataclass (`body` can be any type msgspec knows). The instance is
       `context.query`, `context.json`; input that does not fit is answered 422, with a JSON pointer per mistake.
-    - `fields`: whether `?fields=seller,offer.price` selects what runs and is sent; a `query` that has a field of that
-      name gets it for itself.
+    - `fields`: whether `?fields=seller,offer.price` selects what runs and is sent. `None`: if all methods are safe, so
+      that no client chooses among changes. A `query` that has a field of that name gets it for itself.
     - `timeout`: seconds for the whole run; `None` takes the graph's own.
     - `cache_control`: the header to send with complete answers; partial ones are always `no-store`.
     - `partial_status`: the status of partial answers in place of 200, such as 203 or 206.
@@ -102,7 +102,7 @@ class GraphResource:
         methods: Iterable[str] = ("GET",),
         query: Any = None,
         body: Any = None,
-        fields: bool = True,
+        fields: bool | None = None,
         timeout: float | None = None,
         cache_control: str | None = None,
         partial_status: int | None = None,
@@ -124,7 +124,8 @@ class GraphResource:
         self.graph = graph
         self.methods = check_methods(methods)
         self.input = Input(query, body)
-        self.fields = fields and "fields" not in self.input.names
+        safe = set(self.methods) <= {"GET", "HEAD"}
+        self.fields = (safe if fields is None else fields) and "fields" not in self.input.names
         self.timeout = deadline.check_seconds("timeout", timeout)
         self.cache_control = cache_control
         self.partial_status = partial_status

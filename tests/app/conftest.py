@@ -1,11 +1,15 @@
 """The shop under test: its services in a process of their own, and the app in front of them."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,6 +17,11 @@ import webtest
 
 from app.services import NAMES
 from fastdag import App
+
+ROOT = Path(__file__).parents[2]
+
+WORKERS = ("fastdag.server.GeventWorker", "gevent")
+"""fastdag's own, and gunicorn's."""
 
 PATIENCE = {"SHOP_PAGE_TIMEOUT": "5", "SHOP_EXTRAS_TIMEOUT": "1"}
 """So that a machine that is busy with something else does not turn a whole answer into a partial one."""
@@ -61,6 +70,37 @@ def fault(services: dict[str, str]) -> Iterator[Faults]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def behind_gunicorn(worker: str, *arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The shop as a deployment starts it, and its address; `services` has set where its upstreams are."""
+    port = free_port()
+    ours = {"BIND": f"127.0.0.1:{port}", "WORKER_CLASS": worker, "WEB_CONCURRENCY": "1", "ACCESS_LOG": ""}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments, "app.main:app"],
+        cwd=ROOT,
+        env=os.environ | ours | environ,
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_ready(process, address)
+            yield process, address
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
+    patience = time.monotonic() + 20
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < patience
+        try:
+            if requests.get(f"{address}/readyz", timeout=1).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

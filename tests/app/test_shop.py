@@ -101,6 +101,14 @@ def test_a_search_that_finds_nothing_is_complete(shop):
     assert found.headers["Fastdag-Complete"] == "true"
 
 
+def test_a_search_for_the_total_alone_asks_the_catalogue_alone(shop, fault):
+    fault("prices", status=500)
+    fault("stock", status=500)
+    found = shop.get("/search?q=lamp&fields=total")
+    assert list(found.json) == ["total"]
+    assert found.headers["Fastdag-Complete"] == "true"
+
+
 def test_a_search_value_cannot_add_a_parameter_upstream(shop):
     assert shop.get("/search", {"q": "lamp&category=garden"}).json["total"] == 0
 
@@ -141,8 +149,8 @@ def test_an_order_is_created_and_its_location_shows_it(shop):
     created = shop.post_json("/orders", an_order(), status=201)
     assert created.json["total"] == price
     shown = shop.get(created.headers["Location"]).json
-    assert shown["id"] == created.json["id"]
-    assert shown["customer"] == "Ada"
+    assert shown["order"]["id"] == created.json["id"]
+    assert shown["order"]["customer"] == "Ada"
     assert [product["id"] for product in shown["products"]] == [42]
 
 

@@ -102,3 +102,22 @@ def test_an_answer_that_is_one_node_s_data_is_pruned() -> None:
         return [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
 
     assert client(graph).get("/?fields=a").json == [{"a": 1}, {"a": 3}]
+
+
+@pytest.mark.parametrize(
+    ("methods", "fields", "selects"),
+    [
+        (("GET",), None, True),
+        (("GET",), False, False),
+        (("POST",), None, False),
+        (("GET", "POST"), None, False),
+        (("POST",), True, True),
+    ],
+)
+def test_what_changes_something_is_not_selected_from_unless_the_route_says_so(
+    methods: tuple[str, ...], fields: bool | None, selects: bool
+) -> None:
+    made = client(shop(), methods=methods, fields=fields)
+
+    response = made.request("/?fields=seller", method=methods[-1])
+    assert (list(response.json) == ["seller"]) is selects
