@@ -2,9 +2,9 @@
 
 from fastdag import App, Breaker, Cache, Graph, Retry, Upstream
 
-places = Upstream("places", "http://places:8080", attempt_timeout=0.3, retry=Retry(attempts=2, backoff=0.001))
-weather = Upstream("weather", "http://weather:8080", timeout=0.3, retry=None, breaker=Breaker(consecutive=3, open=5))
-hotels = Upstream("hotels", "http://hotels:8080", timeout=0.3, retry=None, cache=Cache(ttl=60))
+places = Upstream("places", "http://places:8080", attempt_timeout=0.5, retry=Retry(attempts=2, backoff=0.001))
+weather = Upstream("weather", "http://weather:8080", timeout=0.5, retry=None, breaker=Breaker(consecutive=3, open=5))
+hotels = Upstream("hotels", "http://hotels:8080", timeout=0.5, retry=None, cache=Cache(ttl=60))
 ALL = (places, weather, hotels)
 
 day = Graph("day")
@@ -21,7 +21,7 @@ def sky(forecast=None):
     return "unknown" if forecast is None else forecast["sky"]
 
 
-trip = Graph("trip", timeout=1.0)
+trip = Graph("trip", timeout=2.0)
 trip.fetch("city", places, "/cities/{path.name}", output="city")
 trip.fetch("ids", hotels, "/near", params={"at": "{city.at}"}, optional=True)
 trip.fetch("rooms", hotels, "/hotels/{item}", each="ids.found", optional=True, output="rooms")
