@@ -1,5 +1,8 @@
 """The services that the documentation's programs ask: `http://catalog:8080` and so on, all behind one local port."""
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 ANSWERS: dict[str, Any] = {
@@ -18,3 +21,11 @@ ANSWERS: dict[str, Any] = {
     "/orders/orders": {"id": 7, "state": "placed"},
     "/users/users": [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Goran"}],
 }
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens: bound, so that nobody else can take it, and deaf."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}"

@@ -1,13 +1,12 @@
 """Every Python block of the README and of the documentation runs: a page's blocks in order, in one namespace.
 
 Base URLs like `http://catalog:8080` lead to `docs_services.ANSWERS`, at `/catalog/...`. A block that shows a session
-(`>>>`) is compared with what it prints.
+(`>>>`) is compared with what it prints. Blocks with a title are files of the tutorial, which `test_tutorial` writes.
 """
 
 import doctest
 import json
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import falcon.testing
 import pytest
 from gevent.pywsgi import WSGIServer
 
-from tests.docs_services import ANSWERS
+from tests.docs_services import ANSWERS, nobody
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -27,7 +26,7 @@ PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
     """The fenced blocks of a page, each with the number of its first line."""
     text = page.read_text()
-    found = re.finditer(rf"^```{language}[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in found]
 
 
@@ -47,14 +46,6 @@ def address() -> Iterator[str]:
     server.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.stop(timeout=1)
-
-
-@pytest.fixture
-def refused() -> Iterator[str]:
-    """An address at which nobody listens: bound, so that nobody else can take it, and deaf."""
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{deaf.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -93,6 +84,13 @@ def test_the_python_blocks_of_a_page_run(page, run):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_block_of_a_page_is_left_out(page):
+    fences = re.findall(r"^\s*(?:```|~~~) *(py\S*.*|pycon.*)$", page.read_text(), re.MULTILINE)
+    files = 'python title="' if page.stem == "tutorial" else None
+    assert [fence for fence in fences if fence != "python" and not (files and fence.startswith(files))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_to_files_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
@@ -105,8 +103,9 @@ def test_the_readme_shows_what_its_program_answers(run):
     assert answer.json == json.loads(shown)
 
 
-def test_the_readme_shows_what_is_missing_when_the_reviews_are_down(run, refused):
-    answer = falcon.testing.TestClient(run(README, reviews=refused)["app"]).simulate_get("/products/42")
+def test_the_readme_shows_what_is_missing_when_the_reviews_are_down(run):
+    with nobody() as address:
+        answer = falcon.testing.TestClient(run(README, reviews=address)["app"]).simulate_get("/products/42")
     assert answer.status_code == 200
     assert answer.json["offer"]["stars"] == []
     for header in ("Fastdag-Complete", "Fastdag-Missing", "Cache-Control"):

@@ -62,7 +62,8 @@ def fields(options: Any) -> dict[str, Any]:
 def upstream_options() -> dict[str, Any]:
     effective = {**fields(TransportOptions), **Upstream("name", "http://name").stack.policies}
     return {
-        name: effective[name] if default is UNSET else default for name, default in parameters(Upstream.__init__).items()
+        name: effective[name] if default is UNSET else default
+        for name, default in parameters(Upstream.__init__).items()
     }
 
 
@@ -83,7 +84,7 @@ def actual() -> Mapping[str, dict[str, Any]]:
         "EachNode": parameters(EachNode.__init__) | {"each": WORDS},
         "Batch": parameters(Batch.__init__),
         "Upstream": upstream_options(),
-        "Calls": {name: composed[name] if name in composed else WORDS for name in get_type_hints(CallOptions)},
+        "Calls": {name: composed.get(name, WORDS) for name in get_type_hints(CallOptions)},
         **{kind.__name__: fields(kind) for kind in POLICIES.values() if fields(kind)},
         "Transport": fields(TransportOptions),
         "App": parameters(App.__init__),

@@ -6,7 +6,9 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 # Scripts, styles, fonts, images and frames; links that a reader may follow are none of those.
-_loaded = re.compile(r"""<(?:script|img|iframe|source|link(?![^>]*\bcanonical\b))\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^>]*>""")
+_loaded = re.compile(
+    r"""<(?:script|img|iframe|source|link(?![^>]*\bcanonical\b))\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^>]*>"""
+)
 
 
 def on_post_page(output: str, *, page: Any, **_more: Any) -> str:
