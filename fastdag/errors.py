@@ -228,9 +228,17 @@ class InvalidValue(UpstreamError, ValueError):
 
 
 class MissingValue(UpstreamError, LookupError):
-    """A reference (`{product.seller_id}`) to something that is not there."""
+    """A reference (`{product.seller_id}`) to something that is not there.
+
+    `source` is what it begins with, a node's id or a part of the request such as `query`; `steps` is the rest.
+    """
 
     reason = "dependency"
+
+    def __init__(self, message: str, *, source: str = "", steps: tuple[str, ...] = (), **more: Any) -> None:
+        super().__init__(message, **more)
+        self.source = source
+        self.steps = steps
 
 
 def told(error: BaseException) -> str:

@@ -72,13 +72,13 @@ class Reference:
 
     def reader(self, *, null: bool) -> Read:
         """Reads the value; `None` where an optional one is absent. `null`: whether a `None` found counts as one."""
-        find, optional, missing = self._finder(), self.optional, f"{{{self.text}}} has no value"
+        find, optional = self._finder(), self.optional
 
         def reader(context: Any, parents: Mapping[str, Any]) -> Any:
             value = find(context, parents)
             if value is ABSENT or (value is None and not null):
                 if not optional:
-                    raise MissingValue(missing)
+                    raise MissingValue(f"{{{self.text}}} has no value", source=self.source, steps=self.steps)
                 return None
             return value
 

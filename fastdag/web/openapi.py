@@ -58,7 +58,7 @@ _PROBLEM = {
                 "type": "object",
                 "required": ["in", "pointer", "detail"],
                 "properties": {
-                    "in": {"enum": ["query", "body"]},
+                    "in": {"enum": ["query", "headers", "body"]},
                     "pointer": {"type": "string", "description": "A JSON pointer (RFC 6901)."},
                     "detail": {"type": "string"},
                 },

@@ -13,7 +13,7 @@ from typing import Any
 
 import falcon
 
-from fastdag.errors import NodeError, Relayed, UpstreamStatusError
+from fastdag.errors import MissingValue, NodeError, Relayed, UpstreamStatusError
 from fastdag.outcome import FAILED
 from fastdag.shape.encode import encode
 
@@ -44,6 +44,9 @@ _BUSY = (429, 503)
 
 _MAX_RETRY_AFTER = 30
 
+# A reference to one of these fails if the client left something out: where that is, for the client.
+_CLIENTS = {"query": "query", "headers": "headers", "json": "body"}
+
 
 class Problem(falcon.HTTPError):
     """An error answer with members of its own (`node`, `reason`, `failures`, ...) beside the standard ones."""
@@ -71,10 +74,14 @@ def of_relayed(node_id: str, cause: Relayed) -> Problem:
 def of_failure(error: NodeError, *, expose: bool = False) -> Problem:
     """The problem that a failed required node stands for."""
     cause = cause_of(error)
-    status = STATUS.get(error.reason, 500)
-    if error.reason == "status" and isinstance(cause, UpstreamStatusError) and cause.status in _BUSY:
+    reason = _reason(error.reason, cause)
+    status = STATUS.get(reason, 500)
+    if reason == "status" and isinstance(cause, UpstreamStatusError) and cause.status in _BUSY:
         status = 503
-    members: dict[str, Any] = {"node": error.node_id or None, "reason": error.reason, "failures": _failures(error)}
+    members: dict[str, Any] = {"node": error.node_id or None, "reason": reason, "failures": _failures(error)}
+    if isinstance(cause, MissingValue) and cause.source in _CLIENTS:
+        pointer = "".join(f"/{step}" for step in cause.steps)
+        members["errors"] = [{"in": _CLIENTS[cause.source], "pointer": pointer, "detail": "is required"}]
     if expose and cause is not None:
         members["traceback"] = traceback.format_exception(cause)
     return Problem(
@@ -92,6 +99,11 @@ def of_bug(error: Exception, *, expose: bool = False) -> Problem:
     return Problem(500, detail=str(error), reason="exception", traceback=traceback.format_exception(error))
 
 
+def _reason(reason: str, cause: BaseException | None) -> str:
+    """Why a node failed, to the client: what is missing in its own request makes that invalid."""
+    return "invalid" if isinstance(cause, MissingValue) and cause.source in _CLIENTS else reason
+
+
 def _retry_after(cause: BaseException | None) -> str:
     seconds = getattr(cause, "retry_after", None) or 0
     if not seconds > 1:  # NaN too
@@ -102,7 +114,9 @@ def _retry_after(cause: BaseException | None) -> str:
 def _failures(error: NodeError) -> list[dict[str, Any]]:
     outcomes = getattr(error.result, "outcomes", None) or {}
     failed = [
-        {"node": node_id, "reason": outcome.reason} for node_id, outcome in outcomes.items() if outcome.state == FAILED
+        {"node": node_id, "reason": _reason(outcome.reason or "", outcome.error)}
+        for node_id, outcome in outcomes.items()
+        if outcome.state == FAILED
     ]
     return failed or [{"node": error.node_id, "reason": error.reason}]
 

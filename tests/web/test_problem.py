@@ -27,6 +27,7 @@ from fastdag.errors import (
 from fastdag.graph import Graph
 from fastdag.outcome import REASONS
 from fastdag.upstream.call import Headers, Response
+from fastdag.upstream.client import Upstream
 from fastdag.web.problem import STATUS
 from tests.web.common import client, graph_of, nothing
 
@@ -79,6 +80,36 @@ def test_the_status_says_whose_fault_it_is_and_nothing_leaks(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Retry-After" not in response.headers
     assert any(record.levelno == logging.ERROR for record in caplog.records) == (status == 500)
+
+
+@pytest.mark.parametrize(
+    ("template", "where", "pointer"),
+    [
+        ("{query.q}", "query", "/q"),
+        ("{headers.X-Tenant}", "headers", "/X-Tenant"),
+        ("{json.customer.id}", "body", "/customer/id"),
+    ],
+)
+def test_what_the_client_left_out_is_400_and_named(template: str, where: str, pointer: str) -> None:
+    graph = Graph("page")
+    graph.fetch("thing", Upstream("up", "http://127.0.0.1:1"), "/x", params={"q": template})
+    response = client(graph, methods=("POST",)).post_json("/", {"customer": {}}, status=400)
+
+    assert response.json["reason"] == "invalid"
+    assert response.json["failures"] == [{"node": "thing", "reason": "invalid"}]
+    assert response.json["errors"] == [{"in": where, "pointer": pointer, "detail": "is required"}]
+
+
+def test_what_an_upstream_left_out_is_its_fault() -> None:
+    def thing(context: Context) -> dict[str, Any]:
+        return {}
+
+    graph = graph_of(thing)
+    graph.fetch("more", Upstream("up", "http://127.0.0.1:1"), "/x/{thing.id}")
+    response = client(graph).get("/", status=502)
+
+    assert (response.json["node"], response.json["reason"]) == ("more", "dependency")
+    assert "errors" not in response.json
 
 
 @pytest.mark.parametrize(
