@@ -66,7 +66,7 @@ def test_a_parameter_can_be_mandatory(back: Back, upstream: Upstream) -> None:
     graph = Graph("g")
     graph.fetch("x", upstream, "/x", params={"a": "{query.a}"})
 
-    assert serve(graph).get("/", status=400).json["reason"] == "dependency"
+    assert serve(graph).get("/", status=400).json["reason"] == "invalid"
     assert back.asked == []
 
 
