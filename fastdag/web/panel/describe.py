@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastdag.observe import draw
@@ -75,7 +75,7 @@ def describe_route(route: Shown, seen: Sequence[Seen]) -> Data:
 def describe_graph(plan: Plan, timeout: float | None) -> Data:
     """Nodes and edges as they are drawn, and what each node was declared to do."""
     drawing = draw.describe(plan)
-    declared = {found.id: found for found in plan.explain()}
+    declared = {found.id: found for found in replace(plan, timeout=timeout).explain()}
     outputs = {plan.ids[index]: key or "" for index, key in plan.outputs}
     return {
         "id": plan.graph_id,

@@ -44,9 +44,17 @@ export function say(element, text) {
 
 export function ms(seconds) {
   if (seconds === null || seconds === undefined) return "–";
-  if (seconds >= 1) return `${seconds.toFixed(2)} s`;
+  if (seconds >= 1) return `${seconds.toFixed(2).replace(/\.00$/, "")} s`;
   const value = seconds * 1000;
   return `${value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} ms`;
+}
+
+export const spaced = (word) => word.replaceAll("_", " ");
+
+/** How a node ended and why, or nothing if all is well. */
+export function ended(node) {
+  if (node.state === "ok") return "";
+  return `${node.state}${node.reason && node.reason !== node.state ? ` (${spaced(node.reason)})` : ""}`;
 }
 
 export const percent = (share) => {

@@ -1,6 +1,6 @@
 // One node: what it was declared to do, how it does, and its last calls.
 
-import { clock, el, facts, ms, percent } from "./dom.js";
+import { clock, el, ended, facts, ms, percent, spaced } from "./dom.js";
 import { errorsOf, stateOf } from "./graph.js";
 
 const SHOWN = 25;
@@ -82,7 +82,7 @@ export function describeUpstream(upstream) {
   return [
     ...upstream.hosts.map(({ url, breaker }) => [
       upstream.hosts.length > 1 ? new URL(url).host || url : "Breaker",
-      breaker ? `${breaker.state.replace("_", " ")}, ${breaker.failures} of ${breaker.calls} failed${breaker.half_open_in ? `, tries again in ${ms(breaker.half_open_in)}` : ""}` : "off",
+      breaker ? `${spaced(breaker.state)}, ${breaker.half_open_in ? `tries again in ${ms(breaker.half_open_in)}` : `${breaker.failures} of ${breaker.calls} failed`}` : "off",
     ]),
     ["In flight", bulkhead ? `${bulkhead.in_flight} of ${bulkhead.limit}${bulkhead.waiting ? `, ${bulkhead.waiting} waiting` : ""}${bulkhead.rejected ? `, ${bulkhead.rejected} rejected` : ""}` : ""],
     ["Cache", cache ? `${stateOf({ ...upstream, hosts: [] }).replace("cache ", "") || "0 %"} hits, ${cache.entries} entries, ${Math.ceil(cache.bytes / 1024)} KiB` : "off"],
@@ -94,7 +94,7 @@ function calls(id, requests) {
     const visit = request.nodes.find((node) => node.id === id);
     if (!visit) return [];
     const made = request.calls.filter((call) => call.node === id);
-    const how = visit.state === "ok" ? "" : `${visit.state}${visit.reason && visit.reason !== visit.state ? ` (${visit.reason})` : ""}`;
+    const how = ended(visit);
     const took = visit.started === null ? null : visit.ended - visit.started;
     return (made.length ? made : [null]).map((call) => ({ request, call, how, took: call ? call.elapsed : took, good: visit.state === "ok" }));
   });
@@ -111,7 +111,7 @@ function calls(id, requests) {
           "tr",
           { title: request.id },
           el("td", { class: "number" }, clock(request.started)),
-          el("td", { class: good ? "" : "bad" }, [call ? `${call.method} ${call.upstream} ${call.status || call.reason}` : "", how || (call ? "" : "ok")].filter(Boolean).join(", ")),
+          el("td", { class: good ? "" : "bad" }, [call && `${call.method} ${call.upstream} ${call.status || spaced(call.reason)}`, call?.reason ? "" : how].filter(Boolean).join(", ") || "ok"),
           el("td", { class: "number" }, ms(took)),
         ),
       ),

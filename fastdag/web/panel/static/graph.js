@@ -1,6 +1,6 @@
 // The graph of a route: laid out by dagre when it changes, and brought up to date in place.
 
-import { ms, percent, say, svg } from "./dom.js";
+import { ms, percent, say, spaced, svg } from "./dom.js";
 import * as dagre from "./dagre.js";
 
 const WIDTH = 178;
@@ -26,7 +26,7 @@ export function stateOf(upstream) {
   const breakers = upstream.hosts.map((host) => host.breaker?.state).filter((state) => state && state !== "closed");
   const asked = upstream.cache ? upstream.cache.hit + upstream.cache.stale + upstream.cache.miss : 0;
   return [
-    breakers.length ? `breaker ${breakers[0].replace("_", " ")}` : "",
+    breakers.length ? `breaker ${spaced(breakers[0])}` : "",
     asked ? `cache ${percent(1 - upstream.cache.miss / asked)}` : "",
   ].filter(Boolean).join(", ");
 }
@@ -42,14 +42,15 @@ function layout(graph) {
   return laid;
 }
 
-/** A smooth line through the points of an edge. */
-function line(points) {
-  const [first, ...rest] = points;
-  const steps = rest.slice(0, -1).map((point, i) => {
-    const next = rest[i + 1];
-    return i === rest.length - 2 ? `Q${point.x},${point.y} ${next.x},${next.y}` : `Q${point.x},${point.y} ${(point.x + next.x) / 2},${(point.y + next.y) / 2}`;
+/** A smooth line from the right of a parent to the left of a child, on the way that the layout found for it. */
+function line(parent, way, child) {
+  const between = way.length > 3 ? way.slice(1, -1) : [];
+  const points = [{ x: parent.x + WIDTH / 2, y: parent.y }, ...between, { x: child.x - WIDTH / 2, y: child.y }];
+  const curves = points.slice(1).map((to, i) => {
+    const middle = (points[i].x + to.x) / 2;
+    return `C${middle},${points[i].y} ${middle},${to.y} ${to.x},${to.y}`;
   });
-  return `M${first.x},${first.y}${steps.length ? steps.join("") : `L${rest[0].x},${rest[0].y}`}`;
+  return `M${points[0].x},${points[0].y}${curves.join("")}`;
 }
 
 export class GraphView {
@@ -73,7 +74,7 @@ export class GraphView {
     picture.append(svg("defs", {}, arrow));
     this.#edges = graph.edges.map((edge) => {
       const { points } = laid.edge(edge.parent, edge.child, edge.kind);
-      const path = svg("path", { class: "edge", d: line(points), "marker-end": "url(#arrow)" });
+      const path = svg("path", { class: "edge", d: line(laid.node(edge.parent), points, laid.node(edge.child)), "marker-end": "url(#arrow)" });
       path.classList.toggle("optional", edge.optional || edge.kind !== "data");
       path.append(svg("title", {}, `${edge.parent} → ${edge.child}${edge.kind === "data" ? "" : ` (${edge.kind})`}`));
       return { edge, path };

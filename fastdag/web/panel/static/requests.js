@@ -1,6 +1,6 @@
 // The last requests of a route, and the waterfall of one of them.
 
-import { clock, el, keyed, ms, say } from "./dom.js";
+import { clock, el, ended, keyed, ms, say } from "./dom.js";
 
 const KEPT = 50;
 
@@ -80,8 +80,6 @@ export class Requests {
   }
 }
 
-const NOT_RUN = { skipped: "skipped", cancelled: "cancelled" };
-
 function waterfall(request) {
   const [word, good] = answered(request);
   const whole = Math.max(request.elapsed, ...request.nodes.map((node) => node.ended), 1e-6);
@@ -111,21 +109,27 @@ function at(element, start, width) {
 }
 
 function lane(node, whole, critical, calls) {
-  const why = node.reason && node.reason !== node.state ? ` (${node.reason})` : "";
   const took = node.started === null ? null : node.ended - node.started;
-  const state = node.state === "ok" ? "" : ` ${node.state}${why}`;
-  const bars = [
-    took === null ? null : at(el("span", { class: `${node.state}${critical ? " critical" : ""}`, title: `${node.id}: ${ms(took)}${state}` }), node.started / whole, took / whole),
-    ...calls.map((call) => at(el("span", { class: "call", title: `${call.upstream}: ${call.method} ${call.status || call.reason}, ${ms(call.elapsed)}` }), call.started / whole, call.elapsed / whole)),
-  ];
-  const good = { ok: "", fallback: "warn", failed: "bad" }[node.state] ?? "quiet";
+  const how = ended(node);
+  const bars = calls.map((call) => at(el("span", { class: "call", title: `${call.upstream}: ${call.method} ${call.status || call.reason}, ${ms(call.elapsed)}` }), call.started / whole, call.elapsed / whole));
+  if (took !== null) bars.unshift(at(el("span", { class: `${node.state}${critical ? " critical" : ""}`, title: `${node.id}: ${ms(took)} ${how}` }), node.started / whole, took / whole));
+  if (how) bars.push(label(how, node, whole));
   return el(
     "tr",
     {},
     el("th", { scope: "row", title: node.id }, node.id),
     el("td", {}, el("div", { class: "lane" }, ...bars)),
-    el("td", { class: `number ${good}`, title: state.trim() }, took === null ? NOT_RUN[node.state] ?? node.state : `${ms(took)}${node.state === "ok" ? "" : ` ${node.reason || node.state}`}`),
+    el("td", { class: "number" }, took === null ? "–" : ms(took)),
   );
+}
+
+/** How a node ended, beside its bar, on the side where there is room. */
+function label(how, node, whole) {
+  const [from, to] = [(node.started ?? node.ended) / whole, node.ended / whole];
+  const element = el("em", { class: { fallback: "warn", failed: "bad" }[node.state] ?? "quiet" }, how);
+  if (to <= 0.5) element.style.left = `${to * 100}%`;
+  else element.style.right = `${Math.max(0, 1 - from) * 100}%`;
+  return element;
 }
 
 function notes(request) {
