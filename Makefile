@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 
 BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-policies
 
-.PHONY: serve test lint types wheel docs clean $(BENCHES)
+# How long `make soak` takes; `SECONDS=300 make soak` is shorter.
+SECONDS ?= 1800
+
+.PHONY: serve soak rolling test lint types wheel docs clean $(BENCHES)
 
 serve: $(VENV)/with-nothing
 	@$(BIN)/python -m app.serve
@@ -28,6 +31,12 @@ docs: $(VENV)/with-docs
 
 $(BENCHES): bench-%: $(VENV)/with-bench
 	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+soak: $(VENV)/with-nothing
+	$(BIN)/python -m benchmarks.soak --seconds $(SECONDS) $(ARGS)
+
+rolling: $(VENV)/with-nothing
+	$(BIN)/python -m benchmarks.rolling $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist build site

@@ -21,6 +21,7 @@ from gevent import socket
 
 from benchmarks.common import Bar, Child, Children, Cores, at_most, free_port, pin, print_bars, print_table
 from benchmarks.contestants.services import Setting, gunicorn
+from benchmarks.wire import connect, read
 
 RATE = 100
 MAX_OPEN = 2.0  # as the service's breaker has it
@@ -58,30 +59,13 @@ class Caller:
         start = time.monotonic()
         status = 0
         try:
-            connection = self.idle.pop() if self.idle else socket.create_connection(("127.0.0.1", self.port), 5)
+            connection = self.idle.pop() if self.idle else connect(self.port, 5)
             connection.sendall(self.request)
-            status = self._read(connection)
+            _, status = read(connection)
             self.idle.append(connection)
         except OSError:
             pass
         self.answers.append(Answer(start, status, time.monotonic() - start))
-
-    def _read(self, connection: socket.socket) -> int:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._more(connection)
-        head, _, body = data.partition(b"\r\n\r\n")
-        lines = head.lower().split(b"\r\n")
-        length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
-        while len(body) < length:
-            body += self._more(connection)
-        return int(lines[0].split()[1])
-
-    def _more(self, connection: socket.socket) -> bytes:
-        data: bytes = connection.recv(65536)
-        if not data:
-            raise ConnectionResetError("the service closed a connection")
-        return data
 
 
 def percentile(values: Sequence[float], share: float) -> float:
