@@ -1,7 +1,7 @@
 # The shop, as an image: built in one stage, run in another that holds no compiler, no pip cache and no source of fastdag.
 FROM python:3.12-slim AS build
 WORKDIR /build
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md pytest_fastdag.py ./
 COPY fastdag fastdag
 RUN python3 -m venv /opt/venv
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check .

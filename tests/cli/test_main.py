@@ -54,7 +54,8 @@ def test_everything_is_patched_before_it_is_imported(place, environ):
 def test_an_app_is_looked_for_in_the_usual_places(place, environ, files, found):
     for file in files:
         write(place, file)
-    assert f" {found} " in run("routes", cwd=place, env=environ).stdout
+    wide = {**environ, "COLUMNS": "200"}
+    assert f" {found} " in run("routes", cwd=place, env=wide).stdout
 
 
 def test_where_there_is_no_app_it_says_where_it_has_looked(place, environ):
