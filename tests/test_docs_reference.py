@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import fastdag
-from fastdag import App, Batch, Graph, GraphResource, Node, Upstream, errors
+from fastdag import App, Batch, Graph, GraphResource, Node, Upstream, errors, testing
 from fastdag.events import EVENTS
 from fastdag.node import NodeOptions
 from fastdag.nodes.each import EachNode
@@ -135,6 +135,17 @@ def test_reasons_are_documented():
     assert found == REASONS
 
 
-@pytest.mark.parametrize("name", fastdag.__all__)
+PUBLIC = [f"fastdag.{name}" for name in fastdag.__all__] + [
+    f"fastdag.testing.{name}" for name in testing.__all__ if callable(getattr(testing, name))
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_what_is_public_is_in_the_api_reference(name):
-    assert f"::: fastdag.{name}\n" in (DOCS / "api.md").read_text()
+    assert f"::: {name}\n" in (DOCS / "api.md").read_text()
+
+
+def test_every_page_is_in_the_menu():
+    told = re.search(r"^nav:.*", (DOCS.parent / "mkdocs.yml").read_text(), re.MULTILINE | re.DOTALL)
+    pages = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")]
+    assert sorted(re.findall(r"[\w/-]+\.md", told[0])) == sorted(pages)
