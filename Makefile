@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-policies
+BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-observe bench-policies
 
 # How long `make soak` takes; `SECONDS=300 make soak` is shorter.
 SECONDS ?= 1800

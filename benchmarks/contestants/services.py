@@ -130,6 +130,12 @@ SERVICES = {
     service.name: service
     for service in (
         Service(OWN, gunicorn("fastdag_page", "fastdag.server:GeventWorker", worker="fastdag.server.GeventWorker")),
+        Service(
+            f"{OWN}, observed",
+            gunicorn(
+                "fastdag_page", "fastdag.server:GeventWorker", worker="fastdag.server.GeventWorker", OBSERVED="1"
+            ),
+        ),
         Service(STOCK, gunicorn("fastdag_page", "fastdag:App")),
         Service("the floor, by hand", by_hand),
         Service("Falcon + requests", gunicorn("falcon_requests", "falcon", "requests")),
