@@ -42,7 +42,7 @@ class Observers:
         for found in self._observers:
             if not callable(getattr(found, "events", None)):
                 raise TypeError(f"an observer has a method events(), which {found!r} has not")
-        self._watched: set[Instruments] = set()
+        self._watched: dict[Instruments, list[tuple[str, Instrument]]] = {}
 
     def watch(self, *targets: Watchable) -> None:
         """Install them, where they are not yet; of a graph also on the upstreams that its nodes fetch from.
@@ -60,11 +60,18 @@ class Observers:
 
     def _install(self, instruments: Instruments, subjects: frozenset[str]) -> None:
         if instruments not in self._watched:
-            self._watched.add(instruments)
-            for observer in self._observers:
-                for name, instrument in observer.events().items():
-                    if name.partition(".")[0] in subjects:
-                        instruments.on(name, instrument)
+            events = [event for observer in self._observers for event in observer.events().items()]
+            wanted = [(name, instrument) for name, instrument in events if name.partition(".")[0] in subjects]
+            self._watched[instruments] = wanted
+            for name, instrument in wanted:
+                instruments.on(name, instrument)
+
+    def unwatch(self) -> None:
+        """Undo `watch`, for all that has been watched."""
+        for instruments, installed in self._watched.items():
+            for name, instrument in installed:
+                instruments.off(name, instrument)
+        self._watched.clear()
 
     def find(self, kind: type[T]) -> T | None:
         """The first observer of a kind."""

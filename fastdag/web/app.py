@@ -76,7 +76,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         )
         self.ops = ops
         self.instruments = Instruments()
-        self.observers = Observers(with_panel(observe) if ops is True else observe)
+        self.observers = Observers(with_panel(observe) if ops else observe)
         self.observers.watch(self)
         #: Requests that are being answered now.
         self.in_flight = 0
@@ -107,8 +107,6 @@ class App(falcon.App[falcon.Request, falcon.Response]):
             self._add_ops(self.desk.app)
         elif ops:
             self._add_ops(self)
-            for mount in self.observers.having("mount"):
-                mount(self, self._lifecycle)
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI, PEP 3333), in contextvars of its own."""
@@ -135,6 +133,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         app.add_route("/_fastdag/docs", Reference(self._description))
         for exposition in self.observers.having("exposition"):
             app.add_route("/metrics", Numbers(exposition))
+        for mount in self.observers.having("mount"):
+            mount(self, self._lifecycle, app)
 
     def _leave(self) -> None:
         self.in_flight -= 1

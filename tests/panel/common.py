@@ -19,7 +19,7 @@ LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}
 
 
 def panelled(graph: Graph | None = None, *, catalog: Upstream | None = None, **options: Any) -> TestApp:
-    """A client of an app with the panel; `options` are the panel's."""
-    app = App(ops=True, observe=[Panel(**options)] if options else [])
+    """A client of an app with the panel, which records from the beginning; `options` are the panel's."""
+    app = App(ops=True, observe=[Panel(**{"always": True, **options})])
     app.add_graph("/products/{id}", graph or shop(catalog or upstream()))
     return TestApp(app)

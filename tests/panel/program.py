@@ -11,7 +11,7 @@ from app.graphs.search import Query, search
 from fastdag import App
 from fastdag.web.panel.panel import Panel
 
-app = App(ops=True, observe=[Panel(token=os.environ.get("PANEL_TOKEN"), interval=0.2, viewers=4)])
+app = App(ops=True, observe=[Panel(token=os.environ.get("PANEL_TOKEN"), always=True, interval=0.2, viewers=4)])
 app.add_graph("/", home, timeout=5.0)
 app.add_graph("/products/{id:int}", product_page, timeout=5.0)
 app.add_graph("/search", search, query=Query, timeout=5.0)

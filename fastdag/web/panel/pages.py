@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs
 
 import falcon
 
 from fastdag.shape.encode import encode
 from fastdag.web.panel.access import Access
-from fastdag.web.panel.history import History
 from fastdag.web.panel.live import Live
-from fastdag.web.panel.view import PanelApp, View
+from fastdag.web.panel.view import Views
 
-__all__ = ["Files", "Login", "Now", "Page", "Redirect", "Stream"]
+__all__ = ["Files", "Login", "Now", "Page", "Place", "Redirect", "Stream"]
 
 # Nothing from elsewhere, nothing inline, and no other page around ours.
 _POLICY = (
@@ -34,6 +34,12 @@ _OPEN = frozenset({"panel.css"})
 
 #: A token, encoded, and the name of its field.
 _LONGEST_FORM = 4096
+
+
+class Place(Protocol):
+    """An app that pages are added to."""
+
+    def add_route(self, uri_template: str, resource: object) -> None: ...
 
 
 def _send(resp: falcon.Response, name: str) -> None:
@@ -86,14 +92,13 @@ class Files:
 class Now:
     """What there is to see, once."""
 
-    def __init__(self, access: Access, app: PanelApp, history: History) -> None:
+    def __init__(self, access: Access, views: Views) -> None:
         self._access = access
-        self._app = app
-        self._history = history
+        self._views = views
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._access.require(req)
-        resp.data = encode(View.wanted(req, self._app, self._history).data())
+        resp.data = encode(self._views.wanted(req.query_string).data())
         resp.content_type = falcon.MEDIA_JSON
         _protect(resp)
 
@@ -101,15 +106,14 @@ class Now:
 class Stream:
     """What there is to see, from now on."""
 
-    def __init__(self, access: Access, app: PanelApp, history: History, live: Live) -> None:
+    def __init__(self, access: Access, views: Views, live: Live) -> None:
         self._access = access
-        self._app = app
-        self._history = history
+        self._views = views
         self._live = live
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._access.require(req)
-        self._live.send(View.wanted(req, self._app, self._history), resp)
+        self._live.send(self._views.wanted(req.query_string), resp)
         _protect(resp)
 
 

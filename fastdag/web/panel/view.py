@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
-
-import falcon
 
 from fastdag.observe.install import upstreams_of
 from fastdag.plan import Plan
-from fastdag.web.openapi import Routes
 from fastdag.web.panel.describe import (
     Shown,
     describe_graph,
@@ -23,21 +20,38 @@ from fastdag.web.panel.describe import (
     shown,
 )
 from fastdag.web.panel.history import History
+from fastdag.web.panel.recording import Recording, Subject
 from fastdag.web.problem import Problem
 
-__all__ = ["PanelApp", "View"]
+__all__ = ["View", "Views"]
 
 #: So many requests are sent at once, the last ones.
 _REQUESTS = 30
 
 
-class PanelApp(Protocol):
-    """What the panel looks at."""
+class Views:
+    """What there is to look at: an app, and what is known of its requests."""
 
-    graph_routes: Routes
-    in_flight: int
+    def __init__(self, app: Subject, history: History, recording: Recording | None) -> None:
+        self.app = app
+        self.history = history
+        self._recording = recording
 
-    def add_route(self, uri_template: str, resource: object) -> None: ...
+    def wanted(self, query_string: str) -> View:
+        """As the query says: `route=GET /products/{id}` (without one, the first) and `faster=reviews:50`, repeated."""
+        query = parse_qs(query_string)
+        faster = {}
+        for text in query.get("faster", ()):
+            node, _, percent = text.rpartition(":")
+            if not percent.isdecimal() or not 0 <= int(percent) <= 100:
+                raise Problem(400, detail="faster is a node, a colon, and per cent from 0 to 100.")
+            faster[node] = float(percent)
+        return View(self, query.get("route", [""])[0], faster)
+
+    def look(self) -> None:
+        """Somebody looks."""
+        if self._recording is not None:
+            self._recording.look(self.app)
 
 
 class View:
@@ -47,41 +61,29 @@ class View:
     what is computed from all of them is computed when there are new ones.
     """
 
-    def __init__(self, app: PanelApp, history: History, route: str, faster: Mapping[str, float]) -> None:
-        self._app = app
-        self._history = history
+    def __init__(self, views: Views, route: str, faster: Mapping[str, float]) -> None:
+        self._views = views
         self._route = route
         self._faster = faster
         self._plan: Plan | None = None
         self._newest = 0
         self._numbers: dict[str, Any] = {}
 
-    @classmethod
-    def wanted(cls, req: falcon.Request, app: PanelApp, history: History) -> View:
-        """As the query says: `route=GET /products/{id}` (without one, the first) and `faster=reviews:50`, repeated."""
-        query = parse_qs(req.query_string)
-        faster = {}
-        for text in query.get("faster", ()):
-            node, _, percent = text.rpartition(":")
-            if not percent.isdecimal() or not 0 <= int(percent) <= 100:
-                raise Problem(400, detail="faster is a node, a colon, and per cent from 0 to 100.")
-            faster[node] = float(percent)
-        return cls(app, history, query.get("route", [""])[0], faster)
-
     def data(self) -> dict[str, Any]:
-        routes = {route.key: route for route in shown(self._app.graph_routes)}
-        seen = {key: route.seen(self._history) for key, route in routes.items()}
+        self._views.look()
+        app, history = self._views.app, self._views.history
+        routes = {route.key: route for route in shown(app.graph_routes)}
         key = self._route or next(iter(routes), "")
         return {
             "worker": os.getpid(),
             "at": time.time(),
-            "in_flight": self._app.in_flight,
-            "routes": [describe_route(route, seen[key]) for key, route in routes.items()],
+            "in_flight": app.in_flight,
+            "routes": [describe_route(route, route.seen(history)) for route in routes.values()],
             "route": self._describe(routes[key]) if key in routes else None,
         }
 
     def _describe(self, route: Shown) -> dict[str, Any]:
-        plan, seen = route.plan(), route.seen(self._history)
+        plan, seen = route.plan(), route.seen(self._views.history)
         new = [one for one in seen if one.number > self._newest]
         if new or plan is not self._plan:
             self._newest = new[-1].number if new else self._newest
