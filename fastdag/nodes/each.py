@@ -13,7 +13,7 @@ from fastdag.errors import GraphError, MissingValue, UpstreamDecodeError, Upstre
 from fastdag.fan import Fan
 from fastdag.node import Node, NodeOptions
 from fastdag.nodes.reference import ABSENT, read
-from fastdag.signature import Param, Parameters
+from fastdag.signature import Param, Parameters, wrong_kind
 
 __all__ = ["EACH_OPTIONS", "EachNode", "OnItemError"]
 
@@ -84,7 +84,8 @@ class EachNode(Node):
         return self._parameters
 
     def problems(self) -> list[str]:
-        return self.inner.problems()
+        wrong = wrong_kind(self._function)
+        return [*([wrong] if wrong else []), *self.inner.problems()]
 
     def explain(self, context: Any) -> dict[str, Any]:
         return {**self.inner.explain(context), "each": self.each, "concurrency": self.concurrency}
