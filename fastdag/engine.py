@@ -67,7 +67,8 @@ class Run(Workers):
             raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
         if self.plan.sheddable:
             self._brown_out()
-        self.hub.loop.run_callback(self.relay)
+        # A plan can be empty: of a graph of sinks only, or when no output is asked for.
+        self.hub.loop.run_callback(self.relay if self.left else self.all_ended)
         try:
             self._wait()
         except BaseException as error:  # killed, timed out or interrupted: the run goes with its caller

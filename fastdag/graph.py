@@ -69,7 +69,6 @@ class Graph:
         self.timeout = check_seconds(f"{id}: timeout=", timeout)
         self.merge = merge
         self.on_conflict = on_conflict
-        self.body = body
         self.instruments = Instruments()
         self._entries: dict[int, Node | Inclusion] = {}  # by identity: nodes need no hash
         self._inclusions: list[Inclusion] = []
@@ -80,6 +79,7 @@ class Graph:
         self._plan: Plan | None = None
         self._selections: dict[tuple[str, ...], Selection] = {}
         self._sinks = Sinks(self.instruments)
+        self.body = body
 
     # -- declaring
 
@@ -190,7 +190,7 @@ class Graph:
         if node_id is not None and not isinstance(node_id, str):
             raise TypeError(f"{self.id}: body= names a node by its id, not {node_id!r}")
         self._body = node_id
-        self._plan = None
+        self.invalidate()
 
     def invalidate(self) -> None:
         """Forget the plan; called whenever the graph, one of its nodes or a graph that it includes changes."""

@@ -1,5 +1,6 @@
 """Only what is asked for runs."""
 
+import gevent
 import pytest
 
 from fastdag import Graph
@@ -113,3 +114,19 @@ def test_clients_cannot_make_plans_without_end(page):
 def test_a_string_is_no_list_of_names(page):
     with pytest.raises(TypeError, match="takes a list of names"):
         page.graph.run(outputs="seller")
+
+
+def test_a_graph_that_is_given_a_body_answers_with_it_the_next_time():
+    graph = Graph("page")
+    graph.node(id="a")(lambda context: {"name": "tea"})
+    graph.node(id="b")(lambda context: {"name": "pot"})
+    assert graph.run(outputs=["a"]).merged == {"name": "tea"}
+    graph.body = "b"
+    assert graph.run(outputs=["name"]).merged == {"name": "pot"}
+    assert graph.run(outputs=["a"]).merged == {}
+
+
+def test_who_asks_for_nothing_gets_it_at_once(page):
+    page.node("a", {"x": 1}).graph.timeout = None
+    with gevent.Timeout(5):
+        assert page.run() == ({}, [])

@@ -139,3 +139,13 @@ def test_nothing_waits_for_a_sink():
         "page.late cannot wait for 'audit'",
         "page.later cannot wait for 'audit'",
     ]
+
+
+def test_a_graph_of_sinks_only_answers_at_once():
+    heard = []
+    graph = Graph("page", timeout=None)
+    graph.node(id="audit", sink=True)(lambda context: heard.append(context))
+    with gevent.Timeout(5):
+        assert tuple(graph.run("who")) == ({}, {})
+        assert graph.drain()
+    assert heard == ["who"]
