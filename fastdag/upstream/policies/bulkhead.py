@@ -110,11 +110,11 @@ class _Layer:
         """Come back with a slot, or not at all."""
         options, site, slots = self._options, self._site, self._slots
         left = None if call.deadline is None else call.deadline - site.clock()
+        call.early = True  # until it has a slot the host is not asked, and not to blame, whatever ends the wait
         if options.wait and (options.queue is None or len(slots.waiting) < options.queue):
             if left is not None and left < options.wait:
                 if slots.wait(options.limit, left):
                     return
-                call.early = True  # the host was never asked
                 raise UpstreamTimeout("the time was up before there was a slot for the call", upstream=site.name)
             if slots.wait(options.limit, options.wait):
                 return

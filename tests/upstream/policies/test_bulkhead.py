@@ -6,6 +6,7 @@ import pytest
 
 from fastdag.errors import UpstreamRejected, UpstreamTimeout
 from fastdag.events import Instruments
+from fastdag.upstream.policies.breaker import CLOSED, Breaker
 from fastdag.upstream.policies.bulkhead import Bulkhead
 
 from .scripted import Bench, answer, get
@@ -117,6 +118,20 @@ def test_a_killed_waiter_leaves_the_queue():
     gevent.joinall([first, third])
     assert third.value.status_code == 200
     assert slots(b).in_flight == 0
+
+
+@pytest.mark.parametrize("end", [gevent.Timeout(), gevent.GreenletExit()])
+def test_a_caller_that_gives_up_waiting_is_no_failure_of_the_host(end):
+    """Whatever the reason, a timeout of its own or the end of its run: the host was never asked."""
+    gate = Gate()
+    b = Bench(gate, bulkhead=Bulkhead(limit=1, wait=30), breaker=Breaker(consecutive=1))
+    (first,) = start(b, 1)
+    (second,) = start(b, 1, deadline=b.site.clock() + 10)
+    b.clock.now += 20
+    second.kill(end)
+    assert b.site.states["breaker"].by_url[b.site.hosts[0].url].state == CLOSED
+    gate.event.set()
+    first.get()
 
 
 def test_a_waiter_that_is_killed_as_its_slot_comes_free_passes_it_on():
