@@ -66,6 +66,13 @@ const scenarios = {
     await page.screenshot({ path: `${folder}/renders.png`, fullPage: true });
   },
 
+  async empty() {
+    const page = await open(at("POST /orders"));
+    await page.waitForSelector("#none:not([hidden])");
+    assert.ok(await page.locator("#time").isHidden());
+    assert.match(await page.locator('[data-node="total"]').getAttribute("aria-label"), /function, not run yet/);
+  },
+
   async updates() {
     const page = await open(at(PRODUCT));
     await page.waitForSelector('#link[data-state="live"]');

@@ -94,6 +94,8 @@ function showRoute(route, summary) {
   }
   about = { ...about, ...route };
   requests.add(route.requests);
+  byId("none").hidden = summary.requests > 0;
+  for (const id of ["some", "time", "hold"]) byId(id).hidden = !summary.requests;
   showTiles(summary);
   graph.update(reports(), upstreams());
   graph.mark(drawer.id);
