@@ -4,7 +4,7 @@ WORKDIR /build
 COPY pyproject.toml README.md pytest_fastdag.py ./
 COPY fastdag fastdag
 RUN python3 -m venv /opt/venv
-RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check .
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check '.[metrics,redis]'
 
 FROM python:3.12-slim
 ENV PATH=/opt/venv/bin:$PATH \

@@ -11,10 +11,21 @@ from fastdag import App
 
 settings = Settings.from_environ()
 
+
+def observers():
+    """Who is told what happens, where the deployment wants to know; it needs the extra `metrics`."""
+    if not settings.metrics:
+        return ()
+    from fastdag.observe.metrics import Metrics
+
+    return (Metrics(),)
+
+
 app = App(
     max_in_flight=settings.max_in_flight,
     expose_errors=settings.expose_errors,
     ops=settings.ops_address or False,
+    observe=observers(),
     on_stop=upstreams.close,
     title="Shop",
 )

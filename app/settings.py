@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 256
     expose_errors: bool = False
     ops_address: str = ""
+    metrics: bool = False
+    cache_url: Annotated[str, msgspec.Meta(pattern=r"^$|^(rediss?|unix)://.+")] = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -5,17 +5,29 @@ Where they are is the deployment's business (`app.settings`); how they are calle
 """
 
 from app.settings import Settings
-from fastdag import Retry, Upstream
+from fastdag import Cache, Retry, Upstream
 
 settings = Settings.from_environ()
 
-catalogue = Upstream("catalogue", settings.catalogue_url, timeout=0.8, attempt_timeout=0.5)
+
+def shared(ttl):
+    """A cache that all workers on all machines share, where the deployment has one; it needs the extra `redis`."""
+    if not settings.cache_url:
+        return None
+    from fastdag.upstream.policies.redis import RedisStore
+
+    store = RedisStore(settings.cache_url, prefix="shop")
+    return Cache(ttl=ttl, stale_while_revalidate=30, stale_if_error=600, store=store)
+
+
+# What a product is changes seldom, what it costs and whether there is one of it does not wait.
+catalogue = Upstream("catalogue", settings.catalogue_url, timeout=0.8, attempt_timeout=0.5, cache=shared(60))
 prices = Upstream("prices", settings.prices_url, timeout=0.8, attempt_timeout=0.5)
 stock = Upstream("stock", settings.stock_url, timeout=0.8, attempt_timeout=0.5)
-sellers = Upstream("sellers", settings.sellers_url, timeout=0.8, attempt_timeout=0.5)
+sellers = Upstream("sellers", settings.sellers_url, timeout=0.8, attempt_timeout=0.5, cache=shared(300))
 
 # Nice to have: one try, and not for long.
-reviews = Upstream("reviews", settings.reviews_url, timeout=settings.extras_timeout, retry=None)
+reviews = Upstream("reviews", settings.reviews_url, timeout=settings.extras_timeout, retry=None, cache=shared(30))
 recommendations = Upstream(
     "recommendations", settings.recommendations_url, timeout=settings.extras_timeout, retry=None
 )

@@ -2,12 +2,14 @@
 
 import runpy
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from app.services import FIRST_PORT, NAMES
 from app.settings import Settings
+from fastdag.observe.counts import FAMILIES, GAUGE
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = sorted((ROOT / "deploy/kubernetes").glob("*.yaml"))
@@ -48,6 +50,7 @@ def test_kubernetes_has_what_a_service_needs(kubernetes):
         "ConfigMap",
         "Deployment",
         "HorizontalPodAutoscaler",
+        "NetworkPolicy",
         "PodDisruptionBudget",
         "Service",
     }
@@ -86,13 +89,41 @@ def test_containers_do_not_run_as_root_and_write_nowhere(pod, container):
 
 
 def test_the_hpa_can_scale_because_cpu_is_requested(kubernetes, container):
-    (metric,) = kubernetes["HorizontalPodAutoscaler"]["spec"]["metrics"]
-    assert metric["resource"]["name"] in container["resources"]["requests"]
+    metrics = kubernetes["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    (name,) = [metric["resource"]["name"] for metric in metrics if metric["type"] == "Resource"]
+    assert name in container["resources"]["requests"]
+
+
+def test_the_hpa_scales_on_requests_in_flight_well_before_they_are_refused(kubernetes):
+    metrics = kubernetes["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    (pods,) = [metric["pods"] for metric in metrics if metric["type"] == "Pods"]
+    assert FAMILIES[pods["metric"]["name"]].kind == GAUGE
+    (rule,) = yaml.safe_load((ROOT / "deploy/prometheus/adapter.yml").read_text())["rules"]
+    assert rule["seriesQuery"].startswith(pods["metric"]["name"] + "{")
+    assert int(pods["target"]["averageValue"]) * 2 < Settings().max_in_flight
+
+
+def test_the_network_lets_through_what_is_configured_and_no_more(kubernetes, container):
+    spec = kubernetes["NetworkPolicy"]["spec"]
+    assert spec["podSelector"]["matchLabels"] == kubernetes["Deployment"]["spec"]["selector"]["matchLabels"]
+    assert set(spec["policyTypes"]) == {"Ingress", "Egress"}
+    ports = {port["name"] for port in container["ports"]}
+    assert {port["port"] for rule in spec["ingress"] for port in rule["ports"]} == ports
+    assert all(rule["from"] for rule in spec["ingress"])
+    assert all(rule["to"] for rule in spec["egress"])
+    urls = [urlsplit(url) for name, url in kubernetes["ConfigMap"]["data"].items() if name.endswith("_URL")]
+    allowed = set()
+    for rule in spec["egress"]:
+        selector = rule["to"][0].get("podSelector", {})
+        names = [*selector.get("matchLabels", {}).values()]
+        names += [name for each in selector.get("matchExpressions", ()) for name in each["values"]]
+        allowed |= {(name, port["port"]) for name in names for port in rule["ports"]}
+    assert allowed == {(url.hostname, url.port) for url in urls} | {("kube-dns", 53)}
 
 
 def test_kubernetes_sets_every_address_and_nothing_the_app_refuses(kubernetes):
     data = kubernetes["ConfigMap"]["data"]
-    assert set(data) == URLS
+    assert set(data) >= URLS
     assert Settings.from_environ(data)
 
 
