@@ -12,6 +12,7 @@ from webtest import TestApp
 
 from fastdag.context import Context
 from fastdag.graph import Graph
+from fastdag.upstream.client import Upstream
 from fastdag.web.app import App
 from fastdag.web.openapi import template
 from tests.web.common import graph_of, nothing
@@ -191,3 +192,40 @@ def test_nothing_of_it_is_there_by_default() -> None:
 
     for path in ("/openapi.json", "/_fastdag/docs", "/_fastdag/", "/metrics"):
         client.get(path, status=404)
+
+
+def test_relayed_and_declared_statuses_are_described() -> None:
+    up = Upstream("up", "http://127.0.0.1:1")
+    inner = Graph("inner")
+    inner.fetch("seller", up, "/sellers/{path.id}", relay=(404, 410))
+    graph = Graph("page")
+    graph.fetch("product", up, "/products/{path.id}", relay=(303, 404))
+    graph.include(inner, prefix="its_")
+    app = App()
+    texts = {201: "It is there now.", 204: "Nothing to say.", 409: "Too many."}
+    app.add_graph("/{id}", graph, methods=("POST",), responses=texts)
+
+    document = app.openapi()
+    OpenAPIV31SpecValidator(document).validate()
+    answers = document["paths"]["/{id}"]["post"]["responses"]
+    assert "200" not in answers
+    assert answers["201"]["description"] == "It is there now."
+    assert "application/json" in answers["201"]["content"]
+    assert answers["204"] == {"description": "Nothing to say."}
+    assert answers["303"] == {"description": "See Other, the answer to `product`."}
+    assert answers["404"]["description"] == "Not Found, the answer to `product`, `its_seller`."
+    assert answers["410"]["description"] == "Gone, the answer to `its_seller`."
+    assert list(answers["409"]["content"]) == ["application/problem+json"]
+
+
+def test_a_redirection_alone_leaves_the_200() -> None:
+    app = App()
+    app.add_graph("/", graph_of(nothing), responses={303: "It has moved."})
+
+    assert {"200", "303"} <= set(app.openapi()["paths"]["/"]["get"]["responses"])
+
+
+@pytest.mark.parametrize("responses", [{"201": "Created."}, {201: dict}])
+def test_responses_that_make_no_sense_are_refused(responses: Any) -> None:
+    with pytest.raises(TypeError, match="responses maps statuses to texts"):
+        App().add_graph("/", graph_of(nothing), responses=responses)
