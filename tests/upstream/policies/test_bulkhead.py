@@ -125,11 +125,13 @@ def test_a_caller_that_gives_up_waiting_is_no_failure_of_the_host(end):
     """Whatever the reason, a timeout of its own or the end of its run: the host was never asked."""
     gate = Gate()
     b = Bench(gate, bulkhead=Bulkhead(limit=1, wait=30), breaker=Breaker(consecutive=1))
-    (first,) = start(b, 1)
-    (second,) = start(b, 1, deadline=b.site.clock() + 10)
+    (host,) = b.site.hosts
+    (first,) = start(b, 1, host=host)
+    (second,) = start(b, 1, host=host, deadline=b.site.clock() + 10)
+    assert slots(b).describe() == {"in_flight": 1, "waiting": 1, "rejected": 0}
     b.clock.now += 20
     second.kill(end)
-    assert b.site.states["breaker"].by_url[b.site.hosts[0].url].state == CLOSED
+    assert b.site.states["breaker"].by_url[host.url].state == CLOSED
     gate.event.set()
     first.get()
 
