@@ -166,14 +166,15 @@ class Graph:
     def declaration(self) -> Declaration:
         """The graph as declared, with included graphs inlined; what the compiler reads."""
         nodes: list[Node] = []
-        roots = list(self._roots)
+        roots, problems = list(self._roots), []
         for entry in self._entries.values():
             if isinstance(entry, Inclusion):
                 nodes.extend(entry.nodes())
                 roots.extend(entry.roots())
+                problems.extend(entry.problems())
             else:
                 nodes.append(entry)
-        return Declaration(self.id, nodes, roots, self._made, self.body, self.timeout)
+        return Declaration(self.id, nodes, roots, self._made, self.body, self.timeout, problems)
 
     def __getitem__(self, id: str) -> Node:
         population = Population(self.declaration())

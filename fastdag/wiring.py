@@ -68,7 +68,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A graph as it was declared: nodes in order, ids of roots, and the nodes made for classes."""
+    """A graph as declared: nodes in order, ids of roots, nodes made for classes, and problems of included graphs."""
 
     graph_id: str
     nodes: Sequence[Node]
@@ -76,6 +76,7 @@ class Declaration:
     made: dict[type[Node], Node]
     body: str | None = None
     timeout: float | None = None
+    problems: Sequence[str] = ()
 
 
 class Population:
@@ -83,7 +84,7 @@ class Population:
 
     def __init__(self, declaration: Declaration) -> None:
         self.graph_id = declaration.graph_id
-        self.problems: list[str] = []
+        self.problems = list(dict.fromkeys(declaration.problems))  # a graph can be included twice
         self.nodes: list[Node] = []
         self.index: dict[str, int] = {}
         self._made = declaration.made
@@ -179,9 +180,8 @@ def _wire_one(population: Population, index: int, incoming: list[tuple[int, str 
         before = population.find(reference, f"{node.id}: after=")
         if before is not None:
             found.after.append(before)
-    fallback = node.option("fallback")
     found.sink = bool(node.option("sink"))
-    if is_node(fallback):
+    if is_node(fallback := node.option("fallback")):
         found.fallback = population.find(fallback, f"{node.id}: fallback=")
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from fastdag.errors import GraphError
 from fastdag.node import Edge, Node, is_node, reference_id
 from fastdag.signature import Parameters
 from fastdag.wiring import Declaration, Population, references
@@ -77,6 +78,7 @@ class Inclusion:
         self.prefix = prefix
         self.bind = dict(bind)
         self._nodes: dict[str, Included] | None = None
+        self._problems: list[str] = []
 
     def scoped(self, name: str) -> str:
         """The outer id for a name of the subgraph."""
@@ -84,7 +86,13 @@ class Inclusion:
 
     def node(self, id: str) -> Node:
         """The node that stands for one of the subgraph's, by its id there."""
-        return self._included()[id]
+        if id not in self.bind:
+            return self._included()[id]
+        outer = self.owner.declaration()
+        for node in outer.nodes:
+            if node.id == self.bind[id]:
+                return node
+        raise GraphError(f"{outer.graph_id}: bind= gives {self.bind[id]!r} for {id!r}, but no such node was added")
 
     def nodes(self) -> list[Included]:
         """The subgraph's nodes but those that are bound, in its order."""
@@ -92,6 +100,11 @@ class Inclusion:
 
     def roots(self) -> list[str]:
         return [self.scoped(root) for root in self.graph.declaration().roots if root not in self.bind]
+
+    def problems(self) -> list[str]:
+        """What is wrong with the subgraph by itself, and shows nowhere else."""
+        self._included()
+        return self._problems
 
     def forget(self) -> None:
         """The subgraph has changed."""
@@ -101,6 +114,7 @@ class Inclusion:
         if self._nodes is None:
             population = Population(self.graph.declaration())
             self._nodes = {node.id: Included(node, self) for node in population.nodes if node.id not in self.bind}
+            self._problems = population.problems
             for node in population.nodes:
                 node.belongs_to(self.owner)
             for edge in population.edges():

@@ -136,3 +136,36 @@ def test_a_graph_cannot_include_itself_even_by_a_detour(offer):
 def test_misuse_is_refused(other, options, message):
     with pytest.raises(TypeError, match=message):
         Graph("page").include(other, **options)
+
+
+def test_a_fallback_node_can_be_bound_as_well():
+    inner = Graph("inner")
+    inner.node(id="spare")(lambda context: "inner")
+    inner.node(id="live", fallback=inner["spare"], output="live")(lambda context: 1 / 0)
+    page = Graph("page")
+    page.node(id="mine", output=False)(lambda context: "outer")
+    page.include(inner, prefix="p_", bind={"spare": "mine"})
+    assert page.run().merged == {"live": "outer"}
+    assert list(page.run().outcomes) == ["mine", "p_live"]
+
+
+def test_a_fallback_node_bound_to_nothing_is_refused():
+    inner = Graph("inner")
+    inner.node(id="spare")(lambda context: "inner")
+    inner.node(id="live", fallback=inner["spare"])(lambda context: 1 / 0)
+    page = Graph("page")
+    page.include(inner, bind={"spare": "mine"})
+    with pytest.raises(GraphError, match="bind= gives 'mine' for 'spare', but no such node was added"):
+        page.compile()
+
+
+def test_what_is_wrong_inside_a_subgraph_is_told_once_however_deep():
+    inner, middle, page = Graph("inner"), Graph("middle"), Graph("page")
+    inner.add_root(Node("a"))
+    inner.add(Node("a"))
+    middle.include(inner)
+    page.include(middle, prefix="left_")
+    page.include(middle, prefix="right_")
+    with pytest.raises(GraphError) as refused:
+        page.compile()
+    assert refused.value.problems == ("inner: two nodes have the id 'a'; give one of them another",)
