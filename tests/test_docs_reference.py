@@ -146,6 +146,5 @@ def test_what_is_public_is_in_the_api_reference(name):
 
 
 def test_every_page_is_in_the_menu():
-    told = re.search(r"^nav:.*", (DOCS.parent / "mkdocs.yml").read_text(), re.MULTILINE | re.DOTALL)
-    pages = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")]
-    assert sorted(re.findall(r"[\w/-]+\.md", told[0])) == sorted(pages)
+    _, _, menu = (DOCS.parent / "mkdocs.yml").read_text().partition("\nnav:\n")
+    assert {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} == set(re.findall(r"[\w/-]+\.md", menu))
