@@ -104,19 +104,21 @@ class Tracing:
         run.contextvars.run(_make_current, span)
 
     def _run_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        for span in fields["run"].storage.pop(self).values():
+        for span in fields["run"].storage.pop(self, {}).values():
             if fields["run"].fatal:
                 span.set_status(Status(StatusCode.ERROR))
             span.end()
 
     def _node_started(self, _name: str, fields: Mapping[str, Any]) -> None:
+        spans = fields["run"].storage.get(self)
+        if spans is None:  # installed while this run was under way
+            return
         attributes = {"fastdag.graph": fields["graph"], "fastdag.node": fields["node"]}
-        span = self._tracer.start_span(fields["node"], attributes=attributes)
-        fields["run"].storage[self][fields["node"]] = span
+        span = spans[fields["node"]] = self._tracer.start_span(fields["node"], attributes=attributes)
         _make_current(span)
 
     def _node_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        span = fields["run"].storage[self].pop(fields["node"], None)
+        span = fields["run"].storage.get(self, {}).pop(fields["node"], None)
         if span is None:  # it never began
             return
         span.set_attribute("fastdag.state", fields["state"])

@@ -20,6 +20,7 @@ from fastdag.context import Context
 from fastdag.errors import UpstreamConnectError
 from fastdag.graph import Graph
 from fastdag.observe.install import Observers
+from fastdag.observe.timeline import Timeline
 from fastdag.observe.trace import Tracing
 from fastdag.upstream.policies.hedge import Hedge
 from tests.observe.common import client, shop, upstream
@@ -147,6 +148,26 @@ def test_what_a_node_spawns_is_below_that_node(bench):
     Observers([bench.tracing]).watch(graph, catalog)
     graph.run(Context())
     assert bench.parent(bench.one("GET")) == "parent"
+
+
+def test_installing_it_while_a_run_is_under_way_does_no_harm(bench):
+    graph = Graph("page")
+
+    observers = Observers([bench.tracing])
+    Observers([Timeline()]).watch(graph)  # so that the first run tells of its end, too
+
+    @graph.node
+    def installs(context):
+        observers.watch(graph)
+
+    @graph.node
+    def after(context, installs):
+        return 1
+
+    graph.run()
+    graph.run()
+    assert [span.name for span in bench.spans].count("page") == 1
+    assert graph.instruments.heard >= {"run.started", "run.ended", "node.started", "node.ended"}
 
 
 def test_a_node_that_is_interrupted_ends_with_the_run(bench):
