@@ -100,19 +100,32 @@ def _decode(stored: bytes | None) -> Entry | None:
 
 
 class Vault:
-    """The stored answers of one upstream, and the refreshes that are under way."""
+    """The stored answers of one upstream, those that are on their way, and the refreshes among these."""
 
-    __slots__ = ("purges", "refreshes", "store")
+    __slots__ = ("_asked", "refreshes", "store")
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.purges = 0
+        self._asked: dict[tuple[str, str], object] = {}
         self.refreshes: dict[tuple[str, str], Any] = {}
+
+    def ask(self, key: tuple[str, str]) -> object:
+        """An answer is asked for: a mark, which `purge` takes away. Who asks for the same meanwhile shares it."""
+        return self._asked.setdefault(key, object())
+
+    def answered(self, key: tuple[str, str], mark: object) -> bool:
+        """Whether nothing was purged since the mark was set; the first to be answered stores for all."""
+        if self._asked.get(key) is not mark:
+            return False
+        del self._asked[key]
+        return True
 
     def purge(self, target: str | None = None) -> None:
         """Forget a target (`/products/42?full=1`) in all its variants, or everything; what is on its way, too."""
-        self.purges += 1
-        self.store.delete(None if target is None else target_of(target))
+        gone = None if target is None else target_of(target)
+        for key in [key for key in self._asked if gone is None or key[0] == gone]:
+            del self._asked[key]
+        self.store.delete(gone)
 
     def close(self) -> None:
         """End the refreshes, and leave the store."""
@@ -159,17 +172,19 @@ class _Layer:
         return response
 
     def _fetch(self, call: Call, key: tuple[str, str], old: Entry | None = None) -> Response:
-        purges, since = self._vault.purges, self._site.wall()
+        mark, since = self._vault.ask(key), self._site.wall()
         try:
             response = self._send(call)
         except UpstreamError as error:
             if old is None or not self._may_stand_in(old):
                 raise
             return self._stand_in(old, error)
+        finally:
+            current = self._vault.answered(key, mark)
         failure = _failure(response)
         if failure is not None:
             return response if old is None or not self._may_stand_in(old) else self._stand_in(old, failure)
-        if purges == self._vault.purges:
+        if current:
             self._keep(call, key, response, since)
         return response
 

@@ -314,6 +314,18 @@ def test_what_is_on_its_way_while_purging_is_not_stored():
     assert b.send().content == b"new"
 
 
+def test_a_change_elsewhere_meanwhile_keeps_nothing_from_being_stored():
+    b = bench(answer())
+
+    def meanwhile(call):
+        b.send(Call("POST", "/y", [], b""))
+        return answer(200, b"first")
+
+    b.transport.steps = [meanwhile, answer(201), answer(200, b"second")]
+    b.send()
+    assert b.send().content == b"first"
+
+
 @pytest.mark.parametrize(("status", "left"), [(200, b"3"), (201, b"3"), (302, b"3"), (400, b"1"), (500, b"1")])
 def test_a_successful_change_drops_its_target(status, left):
     step = numbered()
