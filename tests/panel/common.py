@@ -7,7 +7,7 @@ from typing import Any
 from webtest import TestApp
 
 from fastdag import App, Graph, Upstream
-from fastdag.web.panel.panel import Panel
+from fastdag.web.panel import Panel
 from tests.observe.common import shop, upstream
 
 __all__ = ["LOCAL", "TOKEN", "panelled"]

@@ -9,7 +9,7 @@ from app.graphs.order import NewOrder, place_order
 from app.graphs.product_page import product_page
 from app.graphs.search import Query, search
 from fastdag import App
-from fastdag.web.panel.panel import Panel
+from fastdag.web.panel import Panel
 
 app = App(ops=True, observe=[Panel(token=os.environ.get("PANEL_TOKEN"), always=True, interval=0.2, viewers=4)])
 app.add_graph("/", home, timeout=5.0)

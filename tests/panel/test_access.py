@@ -4,7 +4,7 @@ import pytest
 from webtest import TestApp
 
 from fastdag import App
-from fastdag.web.panel.panel import Panel
+from fastdag.web.panel import Panel
 from tests.panel.common import LOCAL, TOKEN, panelled
 
 PATHS = ("/_fastdag", "/_fastdag/", "/_fastdag/data", "/_fastdag/live", "/_fastdag/static/main.js")

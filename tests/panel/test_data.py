@@ -6,7 +6,7 @@ import pytest
 from webtest import TestApp
 
 from fastdag import App, Breaker, Cache, Graph, UpstreamConnectError
-from fastdag.web.panel.panel import Panel
+from fastdag.web.panel import Panel
 from tests.observe.common import shop, upstream
 from tests.panel.common import panelled
 

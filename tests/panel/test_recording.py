@@ -3,8 +3,7 @@
 import pytest
 import requests
 
-from fastdag.web.panel import recording
-from fastdag.web.panel.panel import Panel
+from fastdag.web.panel import Panel, recording
 from tests.observe.common import client, shop, upstream
 from tests.panel.common import panelled
 
