@@ -1,5 +1,8 @@
 """The shared store, while its server is well: what is kept, for whom, for how long, and how it is forgotten."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from fastdag import Cache
@@ -115,6 +118,12 @@ def test_says_where_it_is_but_not_with_which_password(store):
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         RedisStore(**{"url": "redis://x", **options})
+
+
+def test_every_option_is_documented():
+    page = (Path(__file__).parents[2] / "docs/policies/cache.md").read_text()
+    _, _, section = page.partition("| option of `RedisStore` |")
+    assert [each.name for each in dataclasses.fields(RedisStore) if f"`{each.name}`" not in section] == []
 
 
 def test_an_entry_that_another_version_stored_is_asked_for_again(store, worker):
