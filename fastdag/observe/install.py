@@ -9,6 +9,7 @@ from fastdag.events import EVENTS, Instrument, Instruments
 from fastdag.graph import Graph
 from fastdag.node import Node
 from fastdag.upstream.client import Upstream
+from fastdag.wiring import Population
 
 __all__ = ["Observer", "Observers", "upstream_of", "upstreams_of"]
 
@@ -95,7 +96,7 @@ class Observers:
 
 def upstreams_of(graph: Graph) -> list[Upstream]:
     """The upstreams that a graph's nodes fetch from, in the order of declaration."""
-    found = (upstream_of(wire.node) for wire in graph.compile().wires)
+    found = map(upstream_of, Population(graph.declaration()).nodes)
     return list(dict.fromkeys(upstream for upstream in found if upstream is not None))
 
 
