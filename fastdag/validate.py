@@ -12,7 +12,7 @@ from typing import Any
 
 from fastdag.deadline import check_seconds
 from fastdag.node import COPIED, RESERVED, Node, is_node, is_reference, near
-from fastdag.signature import wrong_kind
+from fastdag.signature import REQUIRED, wrong_kind
 from fastdag.wiring import Wire
 
 __all__ = ["body", "cycles", "options", "reachability", "sinks", "waits_for"]
@@ -110,6 +110,7 @@ def cycles(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
         spare = None if found.fallback is None else wires[found.fallback]
         if spare is not None and found.index in (*spare.parents(), *spare.after):
             yield f"{graph_id}: cycle {found.node.id} -> {spare.node.id} -> {found.node.id}"
+    yield from _shared_stand_ins(graph_id, wires)
     parents = waits_for(wires)
     left = _stuck(parents)
     while left:
@@ -117,6 +118,31 @@ def cycles(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
         yield f"{graph_id}: cycle {' -> '.join(wires[index].node.id for index in path)}"
         left -= set(path)
         left = _stuck([[p for p in parents[i] if p in left] if i in left else [] for i in range(len(parents))])
+
+
+def _shared_stand_ins(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
+    """One that stands in for several, none of which fails, ends after all of them: none of them may wait for it."""
+    owners = Counter(wire.fallback for wire in wires if wire.fallback is not None)
+    shared = [index for index, count in owners.items() if count > 1]
+    if not shared:
+        return
+    followers: list[list[int]] = [[] for _ in wires]
+    for wire in wires:
+        for before in (*wire.parents(), *wire.after):
+            followers[before].append(wire.index)
+    for spare in shared:
+        came = {spare: spare}  # from where a node was reached
+        queue = [spare]
+        for at in queue:
+            new = [index for index in followers[at] if index not in came]
+            came.update(dict.fromkeys(new, at))
+            queue.extend(dict.fromkeys(new))
+        owner = next((index for index in queue if wires[index].fallback == spare), None)
+        if owner is not None:
+            path = [spare, owner]
+            while path[-1] != spare:
+                path.append(came[path[-1]])
+            yield f"{graph_id}: cycle {' -> '.join(wires[index].node.id for index in reversed(path))}"
 
 
 def _stuck(parents: Sequence[Sequence[int]]) -> set[int]:
@@ -158,8 +184,10 @@ def body(graph_id: str, name: str | None, ids: Iterable[str]) -> Iterator[str]:
 
 
 def sinks(graph_id: str, wires: Sequence[Wire]) -> Iterator[str]:
-    """Nodes that take from a sink, which runs only after all of them."""
+    """Nodes that take from a sink, which runs only after all of them; and sinks with a fallback."""
     for wire in wires:
+        if wire.sink and wire.node.option("fallback") is not REQUIRED:
+            yield f"{graph_id}.{wire.node.id} is a sink, whose data nobody takes: fallback= has nothing to do; drop it"
         for index in dict.fromkeys([*wire.parents(), *wire.after, wire.fallback]):
             if index is not None and wires[index].sink:
                 yield (
