@@ -28,10 +28,12 @@ def free_range(count):
 def serving(port, services_port):
     """`make serve`, in a process group of its own as in a terminal; yields it and what it said when it was ready."""
     arguments = ["--port", str(port), "--services-port", str(services_port)]
+    # Without the addresses that the fixture `services` has set: it starts services of its own.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
     with subprocess.Popen(
         [sys.executable, "-m", "app.serve", *arguments],
         cwd=ROOT,
-        env=os.environ | PATIENCE,
+        env=environ | PATIENCE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
