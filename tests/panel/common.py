@@ -12,7 +12,7 @@ from tests.observe.common import shop, upstream
 
 __all__ = ["LOCAL", "TOKEN", "panelled"]
 
-TOKEN = "an open sesame of some length"
+TOKEN = "an-open-sesame-of-some-length"
 
 #: What a server says of a request that a developer's browser makes.
 LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}

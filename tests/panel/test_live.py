@@ -9,6 +9,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from fastdag.web.lifecycle import Lifecycle
+from fastdag.web.panel import live
 from fastdag.web.panel.live import Live
 from tests.panel.common import panelled
 from tests.server.serving import serving
@@ -111,12 +112,23 @@ def test_a_worker_that_drains_tells_nobody_any_more():
 
 
 def test_viewers_together_get_a_twentieth_of_the_time_at_most():
-    live = Live(Lifecycle(None, None, drain=lambda: None), most=8, interval=1.0)
-    assert live.pause(0.001) == 1.0
+    viewers = Live(Lifecycle(None, None, drain=lambda: None), most=8, interval=1.0)
+    assert viewers.pause(0.001) == 1.0
     views, responses = SimpleNamespace(), [SimpleNamespace(set_header=lambda *_: None) for _ in range(4)]
     for response in responses:
-        live.send(views, response)
-    assert live.pause(0.1) == pytest.approx(0.1 * 4 / 0.05)
+        viewers.send(views, response)
+    assert viewers.pause(0.1) == pytest.approx(0.1 * 4 / 0.05)
+
+
+def test_a_viewer_who_reads_slowly_is_not_told_less_for_it(monkeypatch):
+    paused, clock = [], [0.0]
+    monkeypatch.setattr(live, "now", lambda: clock[0])
+    monkeypatch.setattr(live, "sleep", paused.append)
+    with Viewer(panelled(interval=0.5)) as viewer:
+        viewer.next()
+        clock[0] += 60
+        viewer.next()
+    assert paused == [0.5]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -18,6 +19,8 @@ _COOKIE_SECONDS = 12 * 3600
 #: Short enough to be typed, and too long to be guessed over a network.
 _SHORTEST = 16
 
+_TYPED = re.compile(r"[!-~]+").fullmatch
+
 #: What a proxy adds: the request comes from somebody else than the peer.
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
@@ -31,8 +34,8 @@ class Access:
     """
 
     def __init__(self, token: str | None) -> None:
-        if token is not None and (not isinstance(token, str) or len(token) < _SHORTEST):
-            raise ValueError(f"the panel's token is a string of at least {_SHORTEST} characters")
+        if token is not None and not _is_token(token):
+            raise ValueError(f"the panel's token is at least {_SHORTEST} ASCII characters, without blanks")
         self.has_token = token is not None
         self._token = (token or "").encode()
         # Not the token itself, which would then lie in the browser; the same in all workers.
@@ -64,6 +67,11 @@ class Access:
             http_only=True,
             same_site="Lax",
         )
+
+
+def _is_token(token: Any) -> bool:
+    """Whether it can be typed into a form and put into a header, and is the same in both."""
+    return isinstance(token, str) and len(token) >= _SHORTEST and _TYPED(token) is not None
 
 
 def _same(given: str, wanted: bytes) -> bool:

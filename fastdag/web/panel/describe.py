@@ -125,7 +125,6 @@ def describe_request(seen: Seen) -> Data:
         "started": record.started,
         "elapsed": record.elapsed,
         "complete": run.complete,
-        "retries": record.retries,
         "nodes": [
             {
                 "id": node.id,
@@ -164,7 +163,6 @@ def _describe_upstream(upstream: Upstream, cached: Mapping[tuple[str, str], int]
         "hosts": [{"url": url, "breaker": circuits.get(url)} for url in about["hosts"]],
         "bulkhead": bulkhead and {**bulkhead["state"], "limit": bulkhead["options"]["limit"]},
         "cache": cache and {**cache["state"], **_cached(upstream.name, cached)},
-        "policies": list(layers),
     }
 
 

@@ -65,8 +65,10 @@ class _Viewer:
     def _make(self, live: Live, view: View) -> Iterator[bytes]:
         while not live.over:
             began = now()
-            yield _event(view.data())
-            sleep(live.pause(now() - began))
+            event = _event(view.data())
+            took = now() - began
+            yield event
+            sleep(live.pause(took))
 
     def __iter__(self) -> Iterator[bytes]:
         return self._frames

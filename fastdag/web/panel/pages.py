@@ -53,33 +53,31 @@ def _protect(resp: falcon.Response) -> None:
     resp.set_header("Cache-Control", "no-store")
 
 
-class Redirect:
-    """`/_fastdag`: the page's addresses are relative, so it needs its slash."""
+class _Guarded:
+    """A Falcon resource that not everybody may see."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
+
+
+class Redirect(_Guarded):
+    """`/_fastdag`: the page's addresses are relative, so it needs its slash."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._access.require(req)
         raise falcon.HTTPSeeOther(f"{req.root_path}{req.path}/")
 
 
-class Page:
+class Page(_Guarded):
     """The page itself."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._access.require(req)
         _send(resp, "index.html")
 
 
-class Files:
+class Files(_Guarded):
     """What the page is made of."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         if name not in _OPEN:
@@ -89,11 +87,11 @@ class Files:
         _send(resp, name)
 
 
-class Now:
+class Now(_Guarded):
     """What there is to see, once."""
 
     def __init__(self, access: Access, views: Views) -> None:
-        self._access = access
+        super().__init__(access)
         self._views = views
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -103,11 +101,11 @@ class Now:
         _protect(resp)
 
 
-class Stream:
+class Stream(_Guarded):
     """What there is to see, from now on."""
 
     def __init__(self, access: Access, views: Views, live: Live) -> None:
-        self._access = access
+        super().__init__(access)
         self._views = views
         self._live = live
 
@@ -117,11 +115,8 @@ class Stream:
         _protect(resp)
 
 
-class Login:
+class Login(_Guarded):
     """A form that takes the token and gives a cookie; there is one where there is a token."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         _send(resp, "login.html")

@@ -24,8 +24,8 @@ class Panel:
 
         app = App(ops=True, observe=[Panel(token=os.environ["PANEL_TOKEN"])])
 
-    - `token`: at least 16 characters, asked for at `/_fastdag/login`, or sent as `Authorization: Bearer`. Whoever
-      does not have it gets 404. `None`: only requests from this very machine are answered, see `Access`.
+    - `token`: at least 16 ASCII characters, asked for at `/_fastdag/login`, or sent as `Authorization: Bearer`.
+      Whoever does not have it gets 404. `None`: only requests from this very machine are answered, see `Access`.
     - `always`: whether requests are recorded before anybody looks; else it begins with the first look, and ends five
       minutes after the last.
     - `keep`: the requests that are kept of every route.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -76,7 +75,6 @@ class View:
         key = self._route or next(iter(routes), "")
         return {
             "worker": os.getpid(),
-            "at": time.time(),
             "in_flight": app.in_flight,
             "routes": [describe_route(route, route.seen(history)) for route in routes.values()],
             "route": self._describe(routes[key]) if key in routes else None,
