@@ -8,6 +8,7 @@ import pytest
 from gevent.server import StreamServer
 
 from fastdag import Cache, Graph, Upstream
+from fastdag.context import SCOPE, Scope
 from fastdag.upstream.policies.redis import RedisStore
 from tests.upstream.policies.scripted import Script, answer, get
 
@@ -31,6 +32,40 @@ def test_nobody_is_asked_after_three_failures_but_for_one_now_and_then(store, se
         one.set("t", "v", b"x", 60, one.clock.now)
     assert len(one.failures()) == 4
     assert one.describe()["reachable"] is False
+
+
+def test_one_at_a_time_finds_out_whether_it_is_back(store, server):
+    one = store(timeout=BRIEF, open=2)
+    server.stall()
+    for _ in range(3):
+        one.get("t", "v")
+    one.clock.now += 2
+    gevent.joinall([gevent.spawn(one.get, "t", "v") for _ in range(10)], timeout=LONG, raise_error=True)
+    assert len(one.failures()) == 4
+
+
+def test_too_little_time_for_the_runs_sake_is_not_the_servers_failure(store, server):
+    one = store()
+    server.stall()
+    token = SCOPE.set(Scope(deadline=one.clock.now + 4 * BRIEF))
+    try:
+        for _ in range(4):
+            one.get("t", "v")
+    finally:
+        SCOPE.reset(token)
+    assert one.failures() == [("get", "timeout")] * 4
+    assert one.describe()["reachable"] is True
+
+
+def test_a_loop_that_stood_still_is_not_the_servers_failure(store, server):
+    one = store(timeout=BRIEF)
+    server.stall()
+    asking = [gevent.spawn(one.get, "t", "v") for _ in range(4)]
+    gevent.sleep(0)  # they have asked
+    one.clock.now += 1
+    gevent.joinall(asking, timeout=LONG, raise_error=True)
+    assert one.failures() == [("get", "timeout")] * 4
+    assert one.describe()["reachable"] is True
 
 
 def test_it_is_back_with_the_first_answer(store, server):

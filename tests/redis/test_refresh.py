@@ -53,12 +53,30 @@ def test_one_of_all_workers_refreshes_and_nobody_waits(workers):
     assert [bench.send().content for bench in made] == [b"2"] * 4
 
 
-def test_who_claims_late_sees_that_it_is_done(workers):
+class Held:
+    """A store whose claims wait."""
+
+    def __init__(self, store):
+        self.store = store
+        self.go = gevent.event.Event()
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    def claim(self, *key):
+        self.go.wait()
+        return self.store.claim(*key)
+
+
+def test_who_claims_when_it_is_done_asks_no_more(workers):
     made, clock, upstream = workers
+    held = made[1].stack.vault.store = Held(made[1].stack.vault.store)
     made[0].send()
     clock.now += 20
-    for bench in made:
-        bench.send()  # stale to all, before anybody's refresh has begun
+    assert made[1].send().content == b"1"  # stale, and about to be refreshed
+    assert made[0].send().content == b"1"
+    settle(made[:1])
+    held.go.set()
     settle(made)
     assert upstream.calls == 2
 
@@ -80,6 +98,7 @@ def test_what_another_worker_is_fetching_while_purging_is_not_given(workers):
     assert upstream.asked.wait(10)
     clock.now += 1
     made[1].stack.vault.purge("/x")
+    clock.now += 1
     upstream.go.set()
     assert fetching.get(timeout=10).content == b"1"
     clock.now += 1
