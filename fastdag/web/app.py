@@ -43,8 +43,8 @@ class App(falcon.App[falcon.Request, falcon.Response]):
     - `expose_errors`: texts and tracebacks in error answers, for a developer's own machine only.
     - `ops`: `True` serves `/openapi.json` and a page made of it, `/_fastdag/docs`, beside the routes; `/metrics`
       where an observer has numbers; and the panel, `/_fastdag/`: on this very machine, or for who has the token that
-      `observe=[Panel(token=...)]` sets. `"127.0.0.1:9100"` serves all but the panel there, in every worker, and none
-      of it beside the routes.
+      `observe=[Panel(token=...)]` sets. `"127.0.0.1:9100"` serves all of it there, in every worker, and not beside
+      the routes.
     - `observe`: observers, such as `Log()`, `Metrics()` and `Timeline()`; they are installed on the app, on its graphs
       and on the upstreams that those fetch from. `app.observers.watch(upstream)` adds one that only a function calls.
     - `title`, `version`: of the API, for its description.
