@@ -12,7 +12,7 @@ from fastdag.web.lifecycle import Lifecycle
 from fastdag.web.panel import live
 from fastdag.web.panel.live import Live
 from tests.panel.common import panelled
-from tests.server.serving import serving
+from tests.server.serving import OURS, serving
 
 
 class Viewer:
@@ -131,37 +131,31 @@ def test_a_viewer_who_reads_slowly_is_not_told_less_for_it(monkeypatch):
     assert paused == [0.5]
 
 
-@pytest.fixture
-def served(tmp_path, services_of_the_shop):
-    with serving(tmp_path, program="tests.panel.program:app", settings="graceful_timeout = 20") as server:
-        yield server
-
-
 def watch(server):
+    """A viewer who has seen a frame; or nothing, if there are enough."""
     client = server.client()
     client.send("GET /_fastdag/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    assert b" 200 " in client.read_until(b"\r\n\r\n").splitlines()[0]
-    client.read_until(b"\n\n")
-    return client
+    if b" 200 " in client.read_until(b"\r\n\r\n").splitlines()[0]:
+        client.read_until(b"\n\n")
+        return client
+    client.sock.close()
+    return None
 
 
-def test_a_browser_that_leaves_makes_room(served):
-    for _ in range(3):
-        viewers = [watch(served) for _ in range(4)]
-        for viewer in viewers:
-            viewer.sock.close()
-        served.until(lambda: _has_room(served))
+@pytest.mark.parametrize("worker", [OURS, "gevent"])
+def test_a_browser_that_leaves_makes_room(services_of_the_shop, tmp_path, worker):
+    with serving(tmp_path, program="tests.panel.program:app", worker=worker) as server:
+        for _ in range(3):
+            viewers = [server.until(lambda: watch(server)) for _ in range(4)]
+            assert watch(server) is None
+            for viewer in viewers:
+                viewer.sock.close()
 
 
-def _has_room(server):
-    with server.client() as client:
-        client.send("GET /_fastdag/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        return b" 200 " in client.read_until(b"\r\n\r\n").splitlines()[0]
-
-
-def test_a_worker_does_not_wait_for_its_viewers_to_leave(served):
-    with watch(served):
+def test_a_worker_does_not_wait_for_its_viewers_to_leave(services_of_the_shop, tmp_path):
+    options = {"program": "tests.panel.program:app", "settings": "graceful_timeout = 20"}
+    with serving(tmp_path, **options) as server, watch(server):
         began = time.monotonic()
-        served.process.terminate()
-        assert served.process.wait(15) == 0
+        server.process.terminate()
+        assert server.process.wait(15) == 0
         assert time.monotonic() - began < 10  # and not the 20 s of grace
