@@ -17,7 +17,7 @@ _MEMORY = 10.0  # seconds after which an old latency counts a third
 _IN_ROW = 5  # failures in a row that eject a host
 _AWAY = 5.0  # seconds, twice as long each time
 _LONGEST = 60.0
-_PENALTY = 1.0  # seconds that a failure counts as: failing fast is not being fast
+_AVOIDED = 1.0  # seconds after a failure in which others are asked first: failing fast is not being fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,10 @@ class Balance:
 
     The load of a host is its latency (an average that forgets, and that rises at once) times its calls in flight.
     Two random choices are nearly as good as looking at all hosts, and do not send everybody to the same one
-    (Mitzenmacher, "The Power of Two Choices"). Five failures in a row eject a host for 5 seconds, twice as long each
-    time, 60 at most; the last one left is never ejected. A host that an earlier attempt used comes last, and so does
-    one whose breaker rejects the call: the next is asked instead.
+    (Mitzenmacher, "The Power of Two Choices"). For a second after a failure a host loses against one without, but a
+    failure is no latency: that would be remembered for a minute. Five failures in a row eject a host for 5 seconds,
+    twice as long each time, 60 at most; the last one left is never ejected. A host that an earlier attempt used comes
+    last, and so does one whose breaker rejects the call: the next is asked instead.
 
     It stands below retry and hedge, so that each attempt gets another host, and above the breaker, which is per host.
     """
@@ -42,7 +43,7 @@ class Balance:
 class Place:
     """What is known about one host."""
 
-    __slots__ = ("at", "back", "ejections", "host", "in_flight", "in_row", "latency")
+    __slots__ = ("at", "avoided", "back", "ejections", "host", "in_flight", "in_row", "latency")
 
     def __init__(self, host: Host, now: float) -> None:
         self.host = host
@@ -50,6 +51,7 @@ class Place:
         self.at = now  # when the latency was last seen
         self.in_flight = 0
         self.in_row = 0
+        self.avoided = now  # until when others are asked first
         self.ejections = 0
         self.back: float | None = None  # when an ejected one comes back
 
@@ -85,8 +87,8 @@ class Fleet:
         rest.sort(key=lambda place: (place.back is not None, place.host in tried, self._rank(place, now)))
         return [first, *rest]
 
-    def _rank(self, place: Place, now: float) -> tuple[float, int]:
-        return place.load(now), place.in_flight
+    def _rank(self, place: Place, now: float) -> tuple[bool, float, int]:
+        return now < place.avoided, place.load(now), place.in_flight
 
     def _returned(self, place: Place, now: float) -> bool:
         if place.back is None or now < place.back:
@@ -102,8 +104,8 @@ class Fleet:
         if place.back is None:
             place.ejections = 0
 
-    def failed(self, place: Place, seconds: float, now: float) -> None:
-        place.saw(max(seconds, _PENALTY), now)
+    def failed(self, place: Place, now: float) -> None:
+        place.avoided = now + _AVOIDED
         place.in_row += 1
         if place.in_row >= _IN_ROW and place.back is None and sum(one.back is None for one in self.places) > 1:
             away = min(_LONGEST, _AWAY * 2.0 ** min(place.ejections, 10))
@@ -171,13 +173,13 @@ class _Layer:
         except BaseException as error:
             now = clock()
             if failed(call, error, now):
-                fleet.failed(place, now - start, now)
+                fleet.failed(place, now)
             raise
         finally:
             place.in_flight -= 1
         now = clock()
         if response.status_code >= 500:
-            fleet.failed(place, now - start, now)
+            fleet.failed(place, now)
         else:
             fleet.worked(place, now - start, now)
         return response
