@@ -74,7 +74,6 @@ class App(falcon.App[falcon.Request, falcon.Response]):
             max_request_bytes=_count("max_request_bytes", max_request_bytes),
             expose_errors=expose_errors,
         )
-        self.ops = ops
         self.instruments = Instruments()
         self.observers = Observers(with_panel(observe) if ops else observe)
         self.observers.watch(self)
