@@ -15,11 +15,16 @@ from fastdag.events import EVENTS
 from fastdag.node import NodeOptions
 from fastdag.nodes.each import EachNode
 from fastdag.nodes.fetch import FetchNode
+from fastdag.observe.log import Log
+from fastdag.observe.metrics import Metrics
+from fastdag.observe.timeline import Timeline
+from fastdag.observe.trace import Tracing
 from fastdag.outcome import REASONS
 from fastdag.server.options import Options as WorkerOptions
 from fastdag.signature import REQUIRED
 from fastdag.upstream.options import POLICIES, UNSET, CallOptions
 from fastdag.upstream.transport.options import Options as TransportOptions
+from fastdag.web.panel import Panel
 from fastdag.web.resource import RouteOptions
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -87,6 +92,7 @@ def actual() -> Mapping[str, dict[str, Any]]:
         "Calls": {name: composed.get(name, WORDS) for name in get_type_hints(CallOptions)},
         **{kind.__name__: fields(kind) for kind in POLICIES.values() if fields(kind)},
         "Transport": fields(TransportOptions),
+        **{kind.__name__: parameters(kind.__init__) for kind in (Log, Metrics, Timeline, Tracing, Panel)},
         "App": parameters(App.__init__),
         "App.add_graph": route_options(),
     }
