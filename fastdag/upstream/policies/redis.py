@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _SINCE = struct.Struct(">d")
 _SHARE = 0.25  # of what a run has left: a store must not be what it fails by
+_ENOUGH = 0.5  # of the timeout: with less, it says nothing about the server that it did not answer
 _LATE = 2.0  # an operation that took so many times its timeout was held up by this process, not by the server
 
 
@@ -195,8 +196,8 @@ class _Shared(Store):
         except Timeout as fired:
             if fired is not timer:
                 raise
-            # Its time is no measure of the server if it was cut short for the run's sake, or if the loop stood still.
-            patient = seconds == self._options.timeout and self._site.clock() - began < _LATE * seconds
+            # Its time is no measure of the server if the run had too little left, or if the loop stood still.
+            patient = seconds >= _ENOUGH * self._options.timeout and self._site.clock() - began < _LATE * seconds
             self._note(operation, "timeout", fatal=patient)
         except Exception as error:  # whatever it is: the library meets what a server, or something else, says
             self._note(operation, *_verdict(error))
