@@ -131,7 +131,10 @@ def _pairs(params: Any) -> Iterator[tuple[str, str]]:
         params = params.items()
     elif isinstance(params, (str, bytes)) or not isinstance(params, Iterable):
         raise TypeError(f"params and forms are a mapping or a list of pairs, not {params!r:.80}")
-    for name, value in params:
+    for pair in params:
+        if not (isinstance(pair, (list, tuple)) and len(pair) == 2):  # b"ab" would go as 97=98
+            raise TypeError(f"params and forms are a mapping or a list of pairs; {pair!r:.80} is no pair")
+        name, value = pair
         if isinstance(value, (list, tuple)):
             for item in value:
                 if item is not None:

@@ -210,3 +210,9 @@ def test_two_bodies_or_none_at_all_are_refused():
         encode_body(json={}, data=b"")
     with pytest.raises(TypeError, match="an iterable of bytes"):
         encode_data(7)
+
+
+@pytest.mark.parametrize("pieces", [[b"ab"], ["ab"], [b"hello"], [("a", 1, 2)]])
+def test_a_list_of_what_is_no_pair_is_refused_and_not_torn_apart(pieces):
+    with pytest.raises(TypeError, match="is no pair"):
+        encode_data(pieces)
