@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 import msgspec
@@ -81,7 +82,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     def response(self, now: float) -> Response:
         headers = [header for header in self.headers if header[0].lower() not in ("age", "cache-status")]
         headers.append(("Age", str(max(0, int(now - self.born)))))
-        headers.append(("Cache-Status", f"fastdag; hit; ttl={int(self.fresh_until - now)}"))
+        headers.append(("Cache-Status", f"fastdag; hit; ttl={floor(self.fresh_until - now)}"))
         return Response(200, Headers(headers), self.content, url=self.url)
 
 

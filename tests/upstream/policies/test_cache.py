@@ -239,6 +239,12 @@ def test_stale_if_error_stands_in_for_a_failure(bad):
     assert b.told("cache.stale") == [{"upstream": "up", "age": 76.0, "why": "error"}]
 
 
+def test_what_has_been_stale_for_less_than_a_second_says_so():
+    b = expired(answer(500), stale_if_error=30)
+    b.clock.now += 0.25
+    assert b.send().headers["cache-status"] == "fastdag; hit; ttl=-1"
+
+
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("over", [{"stale_if_error": 30}, {"stale_if_error": 0}])
 def test_outside_its_window_the_failure_shows(bad, over):
