@@ -59,7 +59,7 @@ const scenarios = {
     assert.deepEqual(nodes.sort(), ["price", "product", "recommendations", "related", "related_prices", "related_products", "reviews", "seller", "stock"]);
     assert.equal(await page.locator("#graph .edge").count(), 5);
     assert.equal(await page.locator("#graph .edge.optional").count(), 1);
-    assert.equal(await page.locator("#routes a").count(), 4);
+    assert.equal(await page.locator("#routes a").count(), 5);
     assert.equal(await page.locator("#waterfall tbody tr").count(), nodes.length);
     assert.match(await page.locator('[data-node="product"]').getAttribute("aria-label"), /^product, catalogue.*, p50 [\d.]+ m?s, p95 [\d.]+ m?s, 0 % errors$/);
     assert.match(await page.locator("#upstreams").textContent(), /reviews.*Breaker.*closed.*Cache.*off/);
@@ -71,6 +71,16 @@ const scenarios = {
     await page.waitForSelector("#none:not([hidden])");
     assert.ok(await page.locator("#time").isHidden());
     assert.match(await page.locator('[data-node="total"]').getAttribute("aria-label"), /function, not run yet/);
+  },
+
+  async caches() {
+    for (let i = 0; i < 4; i += 1) await request("/cached/42");
+    const page = await open(at("GET /cached/{id:int}"));
+    const node = page.locator("#graph .node");
+    await page.waitForFunction(() => document.querySelector("#graph .node").textContent.includes("cache 75 %"));
+    assert.equal(await node.getAttribute("data-node"), "<product> & 'more'");
+    await node.click();
+    assert.match(await page.locator("#drawer").textContent(), /Cache75 % hits, 1 entries, 1 KiB/);
   },
 
   async updates() {
@@ -115,7 +125,7 @@ const scenarios = {
       await page.keyboard.press("Tab");
       order.push(await focused(page));
     }
-    assert.deepEqual(order.slice(4, 7), ["graph", "product", "price"], `after the four routes: ${order}`);
+    assert.deepEqual(order.slice(5, 8), ["graph", "product", "price"], `after the five routes: ${order}`);
     await page.locator('[data-node="related"]').focus();
     await page.keyboard.press("ArrowRight");
     assert.equal(await focused(page), "related_products");

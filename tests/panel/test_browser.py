@@ -47,7 +47,9 @@ def look(server, scenario, folder):
     assert seen.returncode == 0, seen.stdout + seen.stderr
 
 
-@pytest.mark.parametrize("scenario", ["renders", "empty", "updates", "holds", "keyboard", "phone", "colours"])
+@pytest.mark.parametrize(
+    "scenario", ["renders", "empty", "caches", "updates", "holds", "keyboard", "phone", "colours"]
+)
 def test_the_panel_works_in_a_browser(served, scenario, tmp_path):
     look(served, scenario, tmp_path)
 

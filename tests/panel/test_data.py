@@ -1,11 +1,13 @@
 """What the panel says about routes, nodes, upstreams and requests; and what it never says."""
 
 import json
+import time
 
 import pytest
 from webtest import TestApp
 
 from fastdag import App, Breaker, Cache, Graph, UpstreamConnectError
+from fastdag.upstream.policies.store import MemoryStore
 from fastdag.web.panel import Panel
 from tests.observe.common import shop, upstream
 from tests.panel.common import panelled
@@ -129,6 +131,23 @@ def test_breakers_and_caches_of_the_upstreams_are_shown():
     catalog.stack.circuits.force_open()
     (about,) = route(app)["upstreams"]
     assert [host["breaker"]["state"] for host in about["hosts"]] == ["forced_open"]
+
+
+def test_a_store_that_is_not_ours_says_nothing_that_we_do_not_know():
+    class Theirs(MemoryStore):
+        def describe(self):
+            return {"address": "redis://:secret@cache", "reachable": False}
+
+    app = panelled(catalog=upstream(cache=Cache(ttl=60, store=Theirs(10_000, 10, time.monotonic))))
+    app.get("/products/7")
+    assert route(app)["upstreams"][0]["cache"] == {
+        "hit": 0,
+        "stale": 0,
+        "miss": 2,
+        "entries": None,
+        "bytes": None,
+        "reachable": False,
+    }
 
 
 def test_what_if_goes_through_the_runs_again():

@@ -162,9 +162,11 @@ def _describe_upstream(upstream: Upstream, cached: Mapping[tuple[str, str], int]
         "name": upstream.name,
         "hosts": [{"url": url, "breaker": circuits.get(url)} for url in about["hosts"]],
         "bulkhead": bulkhead and {**bulkhead["state"], "limit": bulkhead["options"]["limit"]},
-        "cache": cache and {**cache["state"], **_cached(upstream.name, cached)},
+        "cache": cache and _describe_cache(upstream.name, cache["state"], cached),
     }
 
 
-def _cached(upstream: str, cached: Mapping[tuple[str, str], int]) -> Data:
-    return {name: cached.get((upstream, f"cache.{name}"), 0) for name in ("hit", "stale", "miss")}
+def _describe_cache(upstream: str, state: Mapping[str, Any], cached: Mapping[tuple[str, str], int]) -> Data:
+    """Of the state only what is known to be harmless: the store may be anybody's."""
+    counts = {name: cached.get((upstream, f"cache.{name}"), 0) for name in ("hit", "stale", "miss")}
+    return {**counts, **{name: state.get(name) for name in ("entries", "bytes", "reachable")}}

@@ -1,7 +1,7 @@
 // One node: what it was declared to do, how it does, and its last calls.
 
 import { clock, el, ended, facts, ms, percent, spaced } from "./dom.js";
-import { errorsOf, stateOf } from "./graph.js";
+import { errorsOf, hits } from "./graph.js";
 
 const SHOWN = 25;
 
@@ -85,8 +85,17 @@ export function describeUpstream(upstream) {
       breaker ? `${spaced(breaker.state)}, ${breaker.half_open_in ? `tries again in ${ms(breaker.half_open_in)}` : `${breaker.failures} of ${breaker.calls} failed`}` : "off",
     ]),
     ["In flight", bulkhead ? `${bulkhead.in_flight} of ${bulkhead.limit}${bulkhead.waiting ? `, ${bulkhead.waiting} waiting` : ""}${bulkhead.rejected ? `, ${bulkhead.rejected} rejected` : ""}` : ""],
-    ["Cache", cache ? `${stateOf({ ...upstream, hosts: [] }).replace("cache ", "") || "0 %"} hits, ${cache.entries} entries, ${Math.ceil(cache.bytes / 1024)} KiB` : "off"],
+    ["Cache", cache ? describeCache(cache) : "off"],
   ];
+}
+
+function describeCache(cache) {
+  const share = hits(cache);
+  return [
+    share === null ? "not asked yet" : `${percent(share)} hits`,
+    cache.entries === null ? "" : `${cache.entries} entries, ${Math.ceil(cache.bytes / 1024)} KiB`,
+    cache.reachable === false ? "its server cannot be reached" : "",
+  ].filter(Boolean).join(", ");
 }
 
 function calls(id, requests) {

@@ -20,14 +20,19 @@ export function errorsOf(node) {
   return ran > 0 ? (failed + fallback) / ran : 0;
 }
 
-/** What its breaker and its cache do, in two or three words. */
-export function stateOf(upstream) {
+/** The share of calls that a cache answered, stale or not; null if it was not asked. */
+export function hits({ hit, stale, miss }) {
+  return hit + stale + miss ? (hit + stale) / (hit + stale + miss) : null;
+}
+
+/** What an upstream's breaker and cache do, in two or three words. */
+function stateOf(upstream) {
   if (!upstream) return "";
   const breakers = upstream.hosts.map((host) => host.breaker?.state).filter((state) => state && state !== "closed");
-  const asked = upstream.cache ? upstream.cache.hit + upstream.cache.stale + upstream.cache.miss : 0;
+  const share = upstream.cache ? hits(upstream.cache) : null;
   return [
     breakers.length ? `breaker ${spaced(breakers[0])}` : "",
-    asked ? `cache ${percent(1 - upstream.cache.miss / asked)}` : "",
+    share === null ? "" : `cache ${percent(share)}`,
   ].filter(Boolean).join(", ");
 }
 
