@@ -103,11 +103,13 @@ class _Layer:
         self._budget.window.count(start)
         race = _Race(self._send)
         try:
-            return self._decide(race, call, delay)
+            response = self._decide(race, call, delay)
         finally:
-            # Of a first attempt that was beaten, this is the least that it would have taken.
-            latencies.add(site.clock() - start)
             race.stop()
+        # Of a first attempt that was beaten, this is the least that it would have taken. What failed is not counted: a
+        # refusal takes no time, and would have the next calls hedged at once.
+        latencies.add(site.clock() - start)
+        return response
 
     def _decide(self, race: _Race, call: Call, delay: float) -> Response:
         first = call.again()

@@ -163,6 +163,17 @@ def test_not_before_enough_is_known_and_then_after_the_live_p95():
     assert latencies.p95 == 0.1
 
 
+def test_failures_are_no_latencies():
+    b = bench(REFUSED, after="p95")
+    latencies = b.site.states["hedge"]
+    for _ in range(20):
+        latencies.add(0.1)
+    for _ in range(3):
+        with pytest.raises(UpstreamConnectError):
+            b.send()
+    assert list(latencies.seen) == [0.1] * 20
+
+
 def test_unknown_latencies_are_learned_without_a_hedge():
     b = bench(answer(), after="p95")
     for _ in range(20):
