@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
@@ -14,6 +13,7 @@ from fastdag.events import Instruments
 from fastdag.graph import Graph
 from fastdag.observe.install import Observer, Observers
 from fastdag.web import problem
+from fastdag.web.bugs import log_bug
 from fastdag.web.guard import SHED, Guard, serialize
 from fastdag.web.health import HEALTH_PATHS, Live, Ready
 from fastdag.web.lifecycle import Hook, Lifecycle, hooks
@@ -26,8 +26,6 @@ from fastdag.web.told import Told
 from fastdag.web.trust import Trust
 
 __all__ = ["App"]
-
-log = logging.getLogger("fastdag.web")
 
 
 class App(falcon.App[falcon.Request, falcon.Response]):
@@ -201,7 +199,7 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         self._lifecycle.stop()
 
     def _bug(self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
-        log.error("%s %s raised, request %s", req.method, req.path, request_id(req.env), exc_info=error)
+        log_bug(f"{req.method} {req.path} raised, request {request_id(req.env)}", error)
         raise problem.of_bug(error, expose=self.site.expose_errors)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -19,6 +18,7 @@ from fastdag.watch import OnOutput
 from fastdag.web import body as bodies
 from fastdag.web import caching, fields, parts, problem
 from fastdag.web import stream as streams
+from fastdag.web.bugs import log_bug
 from fastdag.web.deliver import deliver
 from fastdag.web.guard import stamp
 from fastdag.web.params import Input
@@ -36,8 +36,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 Wanted = tuple[str, ...] | None
 
 _JSON = (falcon.MEDIA_JSON,)
-
-log = logging.getLogger("fastdag.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +240,7 @@ class GraphResource:
         if isinstance(error, NodeError) and isinstance(cause, Relayed):
             return problem.of_relayed(error.node_id, cause)
         if not isinstance(error, NodeError) or error.reason == "exception":
-            log.error("%s failed, request %s: %s", self.graph.id, context.request_id, error, exc_info=error)
+            log_bug(f"{self.graph.id} failed, request {context.request_id}: {error}", error)
         expose = self.site.expose_errors
         if isinstance(error, NodeError):
             return problem.of_failure(error, expose=expose)

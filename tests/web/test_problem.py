@@ -80,6 +80,7 @@ def test_the_status_says_whose_fault_it_is_and_nothing_leaks(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Retry-After" not in response.headers
     assert any(record.levelno == logging.ERROR for record in caplog.records) == (status == 500)
+    assert "token=SECRET" not in caplog.text, "FAULTS M15"
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,9 @@ def test_errors_outside_of_graphs_are_problems_too(caplog: pytest.LogCaptureFixt
     bug = app.get("/plain", status=500)
     assert bug.json["reason"] == "exception"
     assert "SECRET" not in bug.text
-    assert SECRET in caplog.text
+    assert "token=SECRET" not in caplog.text, "FAULTS M15"
+    assert "token=*** at 10.0.0.5" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def test_errors_outside_of_graphs_are_shown_where_that_is_asked_for() -> None:
