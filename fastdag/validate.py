@@ -38,6 +38,9 @@ def options(graph_id: str, nodes: Iterable[Node]) -> Iterator[str]:
                 yield f"{where}: {name} {wrong}"
         if not (output is None or isinstance(output, bool) or (isinstance(output, str) and output)):
             yield f"{where} has output={output!r}; output= takes True, False or a key"
+        for flag in ("optional", "sink"):
+            if not isinstance(node.option(flag), bool):
+                yield f"{where} has {flag}={node.option(flag)!r}; {flag}= takes True or False"
         criticality = node.option("criticality")
         if isinstance(criticality, bool) or not isinstance(criticality, (int, float)) or not 0 <= criticality <= 1:
             yield f"{where} has criticality={criticality!r}; criticality= takes a number from 0 (first to go) to 1"

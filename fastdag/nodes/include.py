@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from fastdag.errors import GraphError
-from fastdag.node import Edge, Node, is_node, reference_id
+from fastdag.node import Edge, Node, is_node, near, reference_id
 from fastdag.signature import Parameters
 from fastdag.wiring import Declaration, Population, references
 
@@ -106,6 +106,20 @@ class Inclusion:
         self._included()
         return self._problems
 
+    def _unused(self, population: Population) -> Iterator[str]:
+        """A binding that binds nothing is a slip of the pen."""
+        known = {*population.index, *(reference_id(edge.parent) for edge in population.edges())}
+        for node in population.nodes:
+            accepted = [
+                node.parameters(),
+                *(Parameters.of(when, by_name=True) for when in [node.option("when")] if when),
+            ]
+            known.update(param.implies for accepts in accepted for param in accepts.params if param.implies)
+        for name in self.bind:
+            if name not in known:
+                where, what = self.owner.declaration().graph_id, self.graph.declaration().graph_id
+                yield f"{where}: bind= names {name!r}, which {what} does not use{near(name, known)}"
+
     def forget(self) -> None:
         """The subgraph has changed."""
         self._nodes = None
@@ -114,7 +128,7 @@ class Inclusion:
         if self._nodes is None:
             population = Population(self.graph.declaration())
             self._nodes = {node.id: Included(node, self) for node in population.nodes if node.id not in self.bind}
-            self._problems = population.problems
+            self._problems = [*population.problems, *self._unused(population)]
             for node in population.nodes:
                 node.belongs_to(self.owner)
             for edge in population.edges():

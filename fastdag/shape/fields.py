@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastdag.node import Node
@@ -14,6 +15,17 @@ __all__ = ["Tree", "compile_shape", "omit", "pick", "rename", "shape_of", "targe
 Tree = dict[str, "Tree"]
 
 Shaper = Callable[[Any], Any]
+
+
+@dataclass(slots=True)
+class Name:
+    """What a key is called afterwards, and the names inside of it."""
+
+    name: str
+    inner: Names = field(default_factory=dict)
+
+
+Names = dict[str, Name]
 
 
 def tree(paths: Iterable[str]) -> Tree:
@@ -67,16 +79,20 @@ def target(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def rename(value: Any, path: Sequence[str], name: str) -> Any:
-    """The same with another name for the last key of a path, in its place."""
+def rename(value: Any, names: Names) -> Any:
+    """The same with other names for some keys, each in its place; all at once, so that two can change places."""
     if isinstance(value, (list, tuple)):
-        return [rename(element, path, name) for element in value]
+        return [rename(element, names) for element in value]
     mapping = as_mapping(value)
-    if mapping is None or path[0] not in mapping:
+    if mapping is None:
         return value
-    if len(path) == 1:
-        return {name if key == path[0] else key: inner for key, inner in mapping.items()}
-    return {key: rename(inner, path[1:], name) if key == path[0] else inner for key, inner in mapping.items()}
+    return {
+        names[key].name if key in names else key: _renamed(inner, names.get(key)) for key, inner in mapping.items()
+    }
+
+
+def _renamed(value: Any, name: Name | None) -> Any:
+    return rename(value, name.inner) if name is not None and name.inner else value
 
 
 def compile_shape(
@@ -100,8 +116,9 @@ def compile_shape(
     if omitted is not None:
         unwanted = tree(_paths("omit=", omitted))
         steps.append(lambda value: omit(value, unwanted))
-    for old, new in _names(renamed):
-        steps.append(lambda value, old=old, new=new: rename(value, old, new))  # type: ignore[misc]
+    if renamed:
+        names = _names(renamed)
+        steps.append(lambda value: rename(value, names))
     if group is not None:
         key = _path("group=", group)
         steps.append(lambda value: {key: value})
@@ -140,9 +157,14 @@ def _paths(what: str, paths: Any) -> list[str]:
     return [_path(what, path) for path in paths]
 
 
-def _names(renamed: Any) -> list[tuple[list[str], str]]:
-    if renamed is None:
-        return []
+def _names(renamed: Any) -> Names:
     if not isinstance(renamed, Mapping) or not all(isinstance(new, str) and new for new in renamed.values()):
         raise TypeError(f"rename= maps dotted paths to names, like {{'seller.name': 'title'}}; not {renamed!r}")
-    return [(_path("rename=", old).split("."), new) for old, new in renamed.items()]
+    root: Names = {}
+    for path, new in renamed.items():
+        at = root
+        *steps, last = _path("rename=", path).split(".")
+        for step in steps:
+            at = at.setdefault(step, Name(step)).inner
+        at.setdefault(last, Name(last)).name = new
+    return root

@@ -107,6 +107,16 @@ def test_what_nothing_binds_is_refused_with_the_outer_name(offer):
         page.compile()
 
 
+def test_a_binding_that_binds_nothing_is_refused_with_a_hint(offer):
+    page = Graph("page")
+    page.node(id="tea")(lambda context: {"name": "tea", "cents": 250})
+    page.include(offer, bind={"produkt": "tea"})
+    with pytest.raises(
+        GraphError, match="page: bind= names 'produkt', which offer does not use; did you mean 'product'"
+    ):
+        page.compile()
+
+
 def test_ids_that_collide_are_refused(offer):
     page = Graph("page")
     page.node(id="product")(lambda context: {})

@@ -63,6 +63,10 @@ def test_rename_gives_a_key_another_name_in_its_place():
     assert shaped(renamed={"nothing": "x"}) == DATA
 
 
+def test_renames_happen_all_at_once():
+    assert shaped({"a": 1, "b": {"c": 2}}, renamed={"a": "b", "b": "a", "b.c": "d"}) == {"b": 1, "a": {"d": 2}}
+
+
 def test_the_order_is_target_then_pick_then_rename_then_group():
     assert shaped(target_path="seller", picked=["name"], renamed={"name": "title"}, group="by") == {
         "by": {"title": "Ann"}
