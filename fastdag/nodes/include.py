@@ -114,7 +114,7 @@ class Inclusion:
                 node.parameters(),
                 *(Parameters.of(when, by_name=True) for when in [node.option("when")] if when),
             ]
-            known.update(param.implies for accepts in accepted for param in accepts.params if param.implies)
+            known.update(node.scoped(p.implies) for accepts in accepted for p in accepts.params if p.implies)
         for name in self.bind:
             if name not in known:
                 where, what = self.owner.declaration().graph_id, self.graph.declaration().graph_id
