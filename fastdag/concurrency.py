@@ -155,7 +155,7 @@ class Crew:
         """Start a task now, in a greenlet of its own; called in the hub. A task that returns true used it up."""
         idle = self._idle
         while idle:
-            member = idle.popleft()
+            member = idle.pop()  # the last used, whose stack is still near the processor
             # It is dead if a timer that a task left armed went off meanwhile. 2: the name `member`, and getrefcount's
             # own argument.
             if not member.dead and getrefcount(member) == 2 and not getweakrefcount(member) and not member.__dict__:
