@@ -41,7 +41,18 @@ _SKIP = object()  # what a node gives whose `when=` said no
 class Run(Workers):
     """One run. `go` does all of it; the rest is called by the loop, and by the workers that it starts."""
 
-    __slots__ = ("caller", "context", "contextvars", "limit", "over", "scope", "stopped_by", "timer", "woken")
+    __slots__ = (
+        "caller",
+        "context",
+        "contextvars",
+        "inline",
+        "limit",
+        "over",
+        "scope",
+        "stopped_by",
+        "timer",
+        "woken",
+    )
 
     def __init__(self, plan: Plan, context: Any, timeout: float | None, instruments: Instruments) -> None:
         super().__init__(plan, now(), instruments)
@@ -49,7 +60,7 @@ class Run(Workers):
         self.over = False
         self.timer: Any = None
         self.caller: Any = getcurrent()
-        self.woken = False
+        self.woken = self.inline = False
         self.stopped_by: BaseException | None = None
         outer = SCOPE.get()
         self.limit = NEVER if timeout is None else self.start + timeout
@@ -104,9 +115,12 @@ class Run(Workers):
 
     def relay(self) -> None:
         """In the hub: one worker after another, as long as there is something that those before have left."""
+        self.inline = True
         while (self.ready or self.waits_ready) and not self.breathing and self.limit > -NEVER:
             self.crew.run(self.work)
-        self.relaying = False
+        self.inline = self.relaying = False
+        if self.over and not self.trouble:  # the workers above ended it, and there is nothing to wait for
+            self._wake()
         if self.timer is None and not self.over and self.limit < NEVER:
             # Armed only now: a run that never blocks is over before, and looks at the clock itself.
             self.timer = self.hub.loop.timer(max(self.limit - now(), 0.0), priority=LAST)
@@ -284,7 +298,8 @@ class Run(Workers):
         for greenlet in self.spawned:
             greenlet.kill(block=False)
         self.stopped_by = error
-        self.hub.loop.run_callback(self._wake)
+        if self.trouble or not self.inline:
+            self.hub.loop.run_callback(self._wake)
 
     def _node_timeout(self, step: Step, scope: Scope) -> None:
         """In the hub: a node's own time is up."""

@@ -49,7 +49,9 @@ class Ledger:
         self.ended = [start] * size
         self.waiting = list(plan.waiting)
         self.left = size
-        self.stale: set[int] = set()  # were given old data in place of a failure: their end is `FALLBACK`, not `OK`
+        self.stale: dict[
+            int, None
+        ] = {}  # were given old data in place of a failure: their end is `FALLBACK`, not `OK`
         self.missing: dict[int, str | None] = {}  # lack a parent's data; the reason they would be skipped for
         self.trouble: dict[int, tuple[str | None, BaseException | None]] = {}
         self.gates: dict[int, int] = {}  # fallback nodes: how many of those they serve need them no more, or OPEN

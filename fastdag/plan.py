@@ -194,10 +194,10 @@ def assemble(
             served_by.setdefault(found.fallback, []).append(found.index)
     for stand_in in served_by:
         waiting[stand_in] += 1  # the gate, which the first failure of a node that it serves opens
-    ids = tuple(found.node.id for found in kept)
     # What a run reads for every node is made in one go, so that it lies side by side: in a large graph, most of the
     # time goes into fetching it from memory.
     numbers = list(range(size))
+    ids = tuple([f"{found.node.id} "[:-1] for found in kept])
     shapes = [_shape(found) for found in kept]
     functions = [_again(function) for _, function, _, _ in shapes]
     calls = [

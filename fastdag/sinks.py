@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from typing import Any
 
-from fastdag.concurrency import Timeout, Waiter, get_hub, spawn
+from fastdag.concurrency import Timeout, Waiter, get_hub, getcurrent, spawn
 from fastdag.context import SCOPE, Scope
 from fastdag.deadline import after
 from fastdag.engine import Run
@@ -44,15 +44,17 @@ class Sinks:
                 self._tell("sink.dropped", step, run)
             else:
                 self._queue.append((step, run))
-        while self._queue and len(self._active) < self._concurrency:
-            greenlet = spawn(self._work)
-            self._active.add(greenlet)
-            greenlet.rawlink(self._ended)
+                if len(self._active) < self._concurrency:
+                    greenlet = spawn(self._work)
+                    self._active.add(greenlet)
+                    greenlet.rawlink(self._ended)  # also if it is killed before it starts
 
     def _work(self) -> None:
         while self._queue:
             step, run = self._queue.popleft()
             run.contextvars.copy().run(self._run, step, run)
+        # At once, and not when the link is called: what is queued from here on needs somebody else.
+        self._ended(getcurrent())
 
     def _run(self, step: Step, run: Run) -> None:
         seconds = step.timeout or TIMEOUT
@@ -78,7 +80,7 @@ class Sinks:
         if not self._active:
             waiters, self._idle = self._idle, []
             for waiter in waiters:
-                waiter.wake(True)
+                get_hub().loop.run_callback(waiter.wake, True)
 
     def drain(self, timeout: float) -> bool:
         """Wait for the sinks at work, in seconds at most; those that take longer are killed. True if none was."""

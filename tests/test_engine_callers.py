@@ -163,7 +163,8 @@ def test_ctrl_c_ends_a_program_that_runs_a_graph():
         "from gevent import monkey; monkey.patch_all()\n"
         "import time\nfrom fastdag import Graph\n"
         "graph = Graph('page', timeout=None)\n"
-        "graph.node(id='a')(lambda: print('ready', flush=True) or time.sleep(30))\n"
+        # In steps: a signal that comes just before gevent's loop begins to wait is only seen when it turns again.
+        "graph.node(id='a')(lambda: print('ready', flush=True) or [time.sleep(0.1) for _ in range(300)])\n"
         "graph.run()\n"
     )
     root = Path(__file__).parent.parent

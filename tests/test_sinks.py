@@ -149,3 +149,15 @@ def test_a_graph_of_sinks_only_answers_at_once():
         assert tuple(graph.run("who")) == ({}, {})
         assert graph.drain()
     assert heard == ["who"]
+
+
+def test_one_sink_takes_one_greenlet_and_none_is_left_in_the_queue():
+    ran = []
+    graph, _ = page()(lambda context, product: ran.append(context))
+    for number in range(200):
+        graph.run(number)
+        assert len(graph._sinks._active) <= number + 1
+    assert graph.drain()
+    assert ran == list(range(200))
+    assert not graph._sinks._queue
+    assert not graph._sinks._active

@@ -54,6 +54,8 @@ def test_everything_is_patched_before_it_is_imported(place, environ):
 def test_an_app_is_looked_for_in_the_usual_places(place, environ, files, found):
     for file in files:
         write(place, file)
+        if "/" in file:  # else a package of that name elsewhere on the path would come first
+            (place / file).with_name("__init__.py").touch()
     wide = {**environ, "COLUMNS": "200"}
     assert f" {found} " in run("routes", cwd=place, env=wide).stdout
 
