@@ -161,7 +161,9 @@ def test_a_system_exit_from_a_signal_handler_stops_the_caller(usr1):
 def test_ctrl_c_ends_a_program_that_runs_a_graph():
     program = (
         "from gevent import monkey; monkey.patch_all()\n"
-        "import time\nfrom fastdag import Graph\n"
+        "import signal, time\nfrom fastdag import Graph\n"
+        # A shell that begins the tests in the background has this signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "graph = Graph('page', timeout=None)\n"
         # In steps: a signal that comes just before gevent's loop begins to wait is only seen when it turns again.
         "graph.node(id='a')(lambda: print('ready', flush=True) or [time.sleep(0.1) for _ in range(300)])\n"

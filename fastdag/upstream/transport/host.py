@@ -192,8 +192,9 @@ class HostPool:
             if call.stream:
                 return self._streamed(connection, call, started, deadline)
             connection.stop()
-        except BaseException:
-            connection.close("cancelled")
+        except BaseException as error:
+            # A body that is an iterable has a timer of its own, which may be the first to see that time is up.
+            connection.close("timeout" if isinstance(error, UpstreamTimeout) else "cancelled")
             raise
         inbound = connection.inbound
         status, head, body, encoding = inbound.status, inbound.head, bytes(inbound.body), inbound.encoding
