@@ -8,7 +8,9 @@ CLOSED = "http://127.0.0.1:1"
 
 
 def test_one_dead_host_of_two_costs_nobody_an_answer(either):
-    either.build(one={"url": [either.upstream.host().url, CLOSED]})
+    # Room and time enough that a machine that pauses rejects nobody: the dead host is the only trouble.
+    patient = {"bulkhead": None, "connect_timeout": 5.0, "attempt_timeout": 5.0}
+    either.build(timeout=10.0, admission=64, one={"url": [either.upstream.host().url, CLOSED], **patient})
     path = either.script("/solo/1", ok())
     seen = either.statuses([path] * 60, every=0.002)
     assert seen == {200: 60}
