@@ -72,9 +72,9 @@ def ready(port: int) -> bool:
         return False
 
 
-def watch(children: Children, port: int, welcome: str) -> None:
-    """Says hello when the shop answers; returns when one of the children has ended."""
-    while all(child.poll() is None for child in children):
+def watch(children: Children, port: int, welcome: str, asked: list[int]) -> None:
+    """Says hello when the shop answers; returns when it is asked to end, or when one of the children has ended."""
+    while not asked and all(child.poll() is None for child in children):
         if welcome and ready(port):
             print(welcome, flush=True)
             welcome = ""
@@ -106,18 +106,18 @@ def main() -> int:
     reviews = service_ports[NAMES.index("reviews")]
     welcome = WELCOME.format(shop=f"{HOST}:{options.port}", reviews=f"{HOST}:{reviews}")
 
+    # Only noted: an exception in the middle of `Popen` would leave a child that nobody knows of.
+    asked: list[int] = []
     for number in SIGNALS:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, lambda number, frame: asked.append(number))
     children: Children = []
     try:
         start(children, options.port, service_ports)
-        watch(children, options.port, welcome)
-    except KeyboardInterrupt:
-        return 0
+        watch(children, options.port, welcome, asked)
     finally:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
         stop(children)
+    if asked:
+        return 0
     print("a server ended by itself; its last words are above", file=sys.stderr)
     return 1
 
