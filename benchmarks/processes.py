@@ -15,7 +15,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CACHE", "PAGE", "ROOT", "Child", "Children", "Cores", "Load", "free_port", "pin", "unlimited_files", "wrk"]
+__all__ = [
+    "CACHE",
+    "PAGE",
+    "ROOT",
+    "Child",
+    "Children",
+    "Cores",
+    "Load",
+    "ended_children",
+    "free_port",
+    "pin",
+    "unlimited_files",
+    "wrk",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "benchmarks" / ".cache"
@@ -214,6 +227,12 @@ class Children:
         """End one of them now."""
         child.end()
         self._started.remove(child)
+
+
+def ended_children() -> float:
+    """Seconds of CPU of the children that have ended, each wrk among them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def free_port() -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from benchmarks.common import (
     Load,
     at_least,
     at_most,
+    ended_children,
     interleaved,
     median,
     print_bars,
@@ -204,12 +204,12 @@ def workers(bench: Bench) -> list[Bar]:
         asking = (bench.cores.load,) if number == 1 else bench.cores.all
         load = partial(wrk, url, core=asking, connections=CONNECTIONS * number)
         load(seconds=1)
-        start = child.cpu(), bench.asked.cpu() + _ended_children()
+        start = child.cpu(), bench.asked.cpu() + ended_children()
         measured = [load(seconds=bench.seconds) for _ in range(bench.rounds)]
         rates[number] = median(each.rps for each in measured)
         errors += sum(each.errors for each in measured)
         if number == 1:
-            others = (bench.asked.cpu() + _ended_children() - start[1]) / (child.cpu() - start[0])
+            others = (bench.asked.cpu() + ended_children() - start[1]) / (child.cpu() - start[0])
         bench.end({name: (child, url)})
     possible = min(count, len(bench.cores.all) / (1 + others))
     print(f"{name}, with 1 worker on 1 core: {rates[1]:.0f} requests/s; with {count} on {count}: {rates[count]:.0f}.")
@@ -218,12 +218,6 @@ def workers(bench: Bench) -> list[Bar]:
     )
     # 3.2 times on four free cores is 80 % of what is possible there.
     return [at_least(f"{count} workers beside 1", rates[count] / rates[1], 0.8 * possible)]
-
-
-def _ended_children() -> float:
-    """Seconds of CPU of the children that have ended, each wrk among them."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def flight(bench: Bench) -> list[Bar]:

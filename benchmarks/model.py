@@ -1,0 +1,148 @@
+"""What a service can do, computed from what things cost: `docs/scale.md` explains it, `benchmarks.scale` measures it.
+
+Arithmetic only; nothing here starts a process or reads a clock. Times are in seconds, sizes in KB of JSON.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+__all__ = ["Closed", "Costs", "Fleet", "Page", "closed", "growth", "layout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What answering one request takes: calls, how much JSON each brings, and how long the slowest of them takes."""
+
+    calls: int
+    size: float
+    slowest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds of CPU, measured with one worker.
+
+    `request` is what a request costs that makes no call, `call` what a call of no bytes adds, `kilobyte` what a KB
+    that comes in and goes out adds. `upstream` is what a call costs the upstream, `load` what a request costs who
+    asks. `growth` is what all of this is multiplied by when so many workers share the machine's caches and kernel.
+    """
+
+    request: float
+    call: float
+    kilobyte: float
+    upstream: float
+    load: float
+    growth: Mapping[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def fitted(cls, page: Page, *, none: float, whole: float, kilobyte: float, upstream: float, load: float) -> Costs:
+        """From CPU per request: `none` without calls, `whole` (the service), `upstream` and `load` with the page's."""
+        call = (whole - none) / page.calls - kilobyte * page.size
+        return cls(none, call, kilobyte, upstream / page.calls, load)
+
+    def worker(self, page: Page, workers: int = 1) -> float:
+        """Seconds of a worker's CPU for one request."""
+        whole = self.request + page.calls * (self.call + page.size * self.kilobyte)
+        return whole * self.growth.get(workers, 1.0)
+
+    def around(self, page: Page, workers: int = 1) -> tuple[float, float]:
+        """Seconds of CPU that the upstream and the load generator spend on it."""
+        growth = self.growth.get(workers, 1.0)
+        return page.calls * self.upstream * growth, self.load * growth
+
+    def with_growth(self, growth: Mapping[int, float]) -> Costs:
+        return replace(self, growth=dict(growth))
+
+
+def growth(per_request: Mapping[int, float]) -> dict[int, float]:
+    """From the same request's CPU with so many workers: how much dearer it is than with one."""
+    return {workers: seconds / per_request[1] for workers, seconds in per_request.items()}
+
+
+def layout(costs: Costs, page: Page, *, workers: int, cores: int) -> list[float]:
+    """What a request asks of each core: workers have one each, upstream and load what is left, or all share all."""
+    worker = costs.worker(page, workers)
+    upstream, load = costs.around(page, workers)
+    left = cores - workers
+    if left <= 0:
+        return [(worker + upstream + load) / cores] * cores
+    others = [upstream, load] if left > 1 else [upstream + load]
+    return [worker / workers] * workers + others
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Requests per second, and the mean seconds that one takes."""
+
+    rate: float
+    seconds: float
+
+
+def closed(connections: int, demands: Sequence[float], wait: float = 0.0) -> Closed:
+    """So many connections, each of which asks again as soon as it is answered: exact mean value analysis.
+
+    A request visits stations, which serve one at a time and for `demands` seconds in all, and waits for `wait` seconds
+    where nobody else is in the way. Who arrives at a station finds there what would be there without him (Reiser and
+    Lavenberg, Mean-Value Analysis of Closed Multichain Queuing Networks, J. ACM 27, 1980); the rest is Little's law.
+    """
+    queues = [0.0] * len(demands)
+    rate = seconds = 0.0
+    for number in range(1, connections + 1):
+        spent = [demand * (1 + queue) for demand, queue in zip(demands, queues, strict=True)]
+        seconds = wait + sum(spent)
+        rate = number / seconds
+        queues = [rate * each for each in spent]
+    return Closed(rate, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Machines that carry a load together, and what each of them meets; `rows` is the table of it.
+
+    - `rate`: requests per second of all; `busy`: how much of its core a worker may use
+    - `cores`: workers of one machine
+    - `wait`: seconds that an upstream takes on average; a request's calls are made at once
+    - `call_memory`: bytes of a call in flight, with its share of the run
+    - `overhead`: KB of headers of a request or call, both ways; `packets`: of a request or call, both ways
+    """
+
+    costs: Costs
+    page: Page
+    rate: float = 1e6
+    busy: float = 0.6
+    cores: int = 32
+    wait: float = 0.02
+    call_memory: float = 15e3
+    overhead: float = 0.5
+    packets: float = 4.0
+
+    @property
+    def workers(self) -> int:
+        return math.ceil(self.rate * self.costs.worker(self.page) / self.busy)
+
+    @property
+    def machines(self) -> int:
+        return math.ceil(self.workers / self.cores)
+
+    def rows(self) -> dict[str, float]:
+        """What the whole fleet does in a second, and what is there at any moment: by Little's law, so many begin in a
+        second as last for a second."""
+        calls = self.rate * self.page.calls
+        traffic = 2 * calls * self.page.size + (self.rate + calls) * self.overhead
+        return {
+            "requests per second": self.rate,
+            "upstream calls per second": calls,
+            "packets per second": (self.rate + calls) * self.packets,
+            "Mbit/s, in and out": traffic * 8e-3,
+            "requests in flight": self.rate * self.wait,
+            "calls in flight, a connection each": calls * self.wait,
+            "MB for them": calls * self.wait * self.call_memory / 1e6,
+        }
+
+    def shares(self, whole: float) -> tuple[float, float, float]:
+        """Of what the fleet has: a worker's part, a machine's, all."""
+        worker = whole / self.workers
+        return worker, worker * self.cores, whole

@@ -1,0 +1,263 @@
+"""What a worker, a machine and a fleet carry, predicted and measured: `make bench-scale`. See docs/scale.md.
+
+The model of `benchmarks.model` is fitted on a route with ten calls of 1 KB, a route without calls, and what a KB of
+JSON costs by itself. With that it predicts a route with four calls of 10 KB, one of which takes 20 ms, for one to four
+workers; then that is measured. What costs were measured is carried on to a fleet, on paper and in simulation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from benchmarks.common import (
+    CACHE,
+    Bar,
+    Child,
+    Children,
+    Cores,
+    at_most,
+    ended_children,
+    interleaved,
+    median,
+    per_call,
+    pin,
+    print_bars,
+    print_table,
+    unlimited_files,
+    wrk,
+)
+from benchmarks.common import free_port as a_port
+from benchmarks.contestants.services import Setting, gunicorn
+from benchmarks.fleet import BALANCERS, Outage, simulate
+from benchmarks.model import Costs, Fleet, Page, closed, growth, layout
+from benchmarks.upstream import PARTS, has_lua, start_nginx
+
+SLOWEST = 0.02
+BIG = [
+    json.dumps({f"part{number}": [json.loads(part) for part in PARTS]}, ensure_ascii=False, separators=(",", ":"))
+    for number in range(4)
+]
+SMALL_PAGE = Page(10, sum(len(part.encode()) for part in PARTS) / len(PARTS) / 1e3)
+LARGE_PAGE = Page(4, sum(len(part.encode()) for part in BIG) / len(BIG) / 1e3, SLOWEST)
+
+# Connections of a worker. Ten calls at 16 and four at 48 are fewer calls in flight than an upstream's bulkhead takes.
+SMALL, MODERATE, FULL = 16, 8, 48
+TOLERANCE = 20  # %
+
+NGINX = """
+default_type application/json; root {folder}; open_file_cache max=100;
+location /slow/ {{ alias {folder}/large/; rewrite_by_lua_block {{ ngx.sleep({slowest}) }} }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Requests per second, the median latency, and seconds of CPU per request: of the workers, upstream and load."""
+
+    rate: float
+    p50: float
+    worker: float
+    upstream: float
+    load: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The service with so many workers, its upstream, and the cores of the load."""
+
+    service: Child
+    upstream: Child
+    url: str
+    load: Sequence[int]
+    workers: int
+
+    def ask(self, path: str, connections: int, seconds: float) -> Measured:
+        before = self.service.cpu(), self.upstream.cpu(), ended_children()
+        load = wrk(f"{self.url}{path}", core=self.load, seconds=seconds, connections=connections * self.workers)
+        if load.errors:
+            raise RuntimeError(f"{load.errors} errors of {load.requests}:\n{self.service.words()}")
+        after = self.service.cpu(), self.upstream.cpu(), ended_children()
+        return Measured(load.rps, load.p50, *((b - a) / load.requests for a, b in zip(before, after, strict=True)))
+
+    def check(self, path: str, parts: Sequence[str]) -> None:
+        expected = {key: value for part in parts for key, value in json.loads(part).items()}
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
+            if json.load(answer) != expected:
+                raise AssertionError(f"{path} is not what its parts are")
+
+
+def start(children: Children, cores: Cores, workers: int) -> Running:
+    """As `model.layout` says: a core for each worker, and what is left for upstream and load; or all for all."""
+    others = [core for core in cores.all if core not in (cores.subject, cores.load, cores.upstream)]
+    order = list(dict.fromkeys([cores.subject, *others, cores.load, cores.upstream]))
+    left = order[workers:]
+    loading, serving = (left[:1], left[-1:]) if left else (order, order)
+    folder = CACHE / "scale"
+    for name, parts in (("small", PARTS), ("large", BIG)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, part in enumerate(parts):
+            (folder / name / str(number)).write_text(part)
+    upstream, port = a_port(), a_port()
+    server = NGINX.format(folder=folder, slowest=SLOWEST)
+    asked = start_nginx(children, server, core=serving, port=upstream, name="scale-upstream")
+    setting = Setting(f"http://127.0.0.1:{upstream}", order[:workers], workers=workers, name="scale", port=port)
+    worker = "fastdag.server.GeventWorker"
+    service = gunicorn("scale_page", "fastdag.server:GeventWorker", worker=worker)(children, setting)
+    return Running(service, asked, f"http://127.0.0.1:{port}", loading, workers)
+
+
+def measure(children: Children, cores: Cores, workers: int, rounds: int, seconds: float) -> dict[str, Measured]:
+    """The medians of all that is asked of so many workers."""
+    running = start(children, cores, workers)
+    running.check("/small", PARTS)
+    running.check("/large", BIG)
+    asked = {"none": ("/none", SMALL)} if workers == 1 else {}
+    asked |= {"small": ("/small", SMALL), "moderate": ("/large", MODERATE), "full": ("/large", FULL)}
+    for path, connections in asked.values():
+        running.ask(path, connections, 1)  # opens the connections
+    found = interleaved({name: partial(running.ask, *what, seconds) for name, what in asked.items()}, rounds=rounds)
+    for child in (running.service, running.upstream):
+        children.end(child)
+    return {
+        name: Measured(*(median(getattr(each, field) for each in many) for field in Measured.__slots__))
+        for name, many in found.items()
+    }
+
+
+def kilobyte() -> float:
+    """Seconds of CPU for a KB of JSON that is received, decoded, encoded and sent: by ten KB, less by one."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
+        far, _ = server.accept()
+        with far:
+
+            def there_and_back(body: bytes) -> None:
+                near.sendall(msgspec.json.encode(msgspec.json.decode(body)))
+                left = len(body)
+                while left:
+                    left -= len(far.recv(left))
+
+            def cost(body: bytes) -> float:
+                calls = partial(per_call, partial(there_and_back, body), calls=2_000, clock=time.process_time)
+                return median(calls() for _ in range(5))
+
+            return (cost(BIG[0].encode()) - cost(PARTS[0].encode())) / (LARGE_PAGE.size - SMALL_PAGE.size)
+
+
+def fit(found: dict[int, dict[str, Measured]], per_kilobyte: float) -> Costs:
+    one = found[1]
+    costs = Costs.fitted(
+        SMALL_PAGE,
+        none=one["none"].worker,
+        whole=one["small"].worker,
+        kilobyte=per_kilobyte,
+        upstream=one["small"].upstream,
+        load=one["small"].load,
+    )
+    return costs.with_growth(growth({workers: each["small"].worker for workers, each in found.items()}))
+
+
+def show_costs(costs: Costs) -> None:
+    rows = [
+        ["a request without calls", costs.request, "none"],
+        ["a call, without its bytes", costs.call, "small, less none, less the bytes"],
+        ["a KB that comes in and goes out", costs.kilobyte, "by itself"],
+        ["a call, to the upstream", costs.upstream, "small"],
+        ["a request, to who asks", costs.load, "small"],
+    ]
+    print_table(["CPU", "µs", "measured in"], [[what, f"{cost * 1e6:.1f}", where] for what, cost, where in rows])
+    dearer = ", ".join(f"{workers}: {factor:.2f} ×" for workers, factor in costs.growth.items())
+    print(f"the same request with more workers, CPU beside one worker's: {dearer}\n")
+
+
+def compare(costs: Costs, found: dict[int, dict[str, Measured]], cores: int) -> list[Bar]:
+    """The predictions beside what was measured."""
+    rows: list[list[str]] = []
+    bars: list[Bar] = []
+    for workers, measured in found.items():
+        for name, each in (("moderate", MODERATE), ("full", FULL)):
+            demands = layout(costs, LARGE_PAGE, workers=workers, cores=cores)
+            said, seen = closed(each * workers, demands, LARGE_PAGE.slowest), measured[name]
+            rate, p50 = (100 * (said.rate / seen.rate - 1), 100 * (said.seconds / seen.p50 - 1))
+            cells = [f"{said.rate:.0f}", f"{seen.rate:.0f}", f"{rate:+.0f} %"]
+            cells += [f"{said.seconds * 1e3:.1f}", f"{seen.p50 * 1e3:.1f}", f"{p50:+.0f} %"]
+            cpu = 1e3 * costs.worker(LARGE_PAGE, workers), 1e3 * seen.worker
+            cells += [f"{cpu[0]:.3f}", f"{cpu[1]:.3f}", f"{100 * (cpu[0] / cpu[1] - 1):+.0f} %"]
+            rows.append([f"{workers}, {each * workers} connections", *cells])
+            bars.append(at_most(f"requests/s, {rows[-1][0]}: off by", abs(rate), TOLERANCE, "%"))
+            bars.append(at_most(f"latency, {rows[-1][0]}: off by", abs(p50), TOLERANCE, "%"))
+    head = ["requests/s", "measured", "off", "ms", "p50 measured", "off", "CPU ms", "measured", "off"]
+    print("four calls of 10 KB, one of them 20 ms slow: predicted, and measured")
+    print_table(["workers", *head], rows)
+    return bars
+
+
+def show_fleet(fleet: Fleet) -> None:
+    rows = [[what, *(f"{number:,.0f}" for number in fleet.shares(whole))] for what, whole in fleet.rows().items()]
+    print(f"{fleet.rate:,.0f} requests/s of ten calls of 1 KB, workers {fleet.busy:.0%} busy:")
+    print_table(["", "worker", f"machine, {fleet.cores} cores", f"fleet, {fleet.machines:,} machines"], rows)
+
+
+def show_simulation(service: float, requests: int) -> None:
+    """Latencies of requests whose slowest upstream takes 20 ms, and 40 once in a hundred times."""
+
+    def upstream(dice: random.Random) -> float:
+        return SLOWEST if dice.random() < 0.99 else 2 * SLOWEST
+
+    run: Any = partial(simulate, workers=32, service=service, requests=requests, upstream=upstream)
+    rows = []
+    for balancer in BALANCERS:
+        seen = [run(busy=busy, balancer=balancer) for busy in (0.5, 0.7, 0.9)]
+        rows.append([balancer, *(f"{each.percentile(p) * 1e3:.1f}" for each in seen for p in (0.5, 0.99))])
+    print(f"simulated: 32 workers, {service * 1e3:.2f} ms of CPU a request, upstreams 20 ms (1 %: 40 ms); in ms")
+    print_table(["", *(f"{p} at {busy} %" for busy in (50, 70, 90) for p in ("p50", "p99"))], rows)
+    rows = []
+    for machines in (2, 3, 4, 10):
+        workers, middle = machines * 8, requests * service / (0.7 * machines * 8) / 2
+        seen = run(workers=workers, busy=0.7, outage=Outage(middle, 8))
+        cells = [f"{0.7 * machines / (machines - 1):.0%}", f"{seen.percentile(0.99, until=middle) * 1e3:.1f}"]
+        cells += [f"{seen.percentile(0.99, after=middle) * 1e3:.1f}", f"{2 * seen.refused / requests:.1%}"]
+        rows.append([machines, *cells])
+    print("simulated: one machine of 8 workers is lost at 70 %")
+    print_table(["machines", "busy then", "p99 before, ms", "p99 after, ms", "refused after"], rows)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--seconds", type=float, default=2, help="of load, per round")
+    options.add_argument("--requests", type=int, default=200_000, help="of each simulation")
+    given = options.parse_args()
+    if not has_lua():
+        print("nothing is measured: an upstream that takes 20 ms needs nginx with its Lua module")
+        return 1
+    unlimited_files()
+    cores = Cores.here()
+    print(f"Python {sys.version.split()[0]}; {len(cores.all)} cores\n", flush=True)
+    pin(cores.subject)
+    per_kilobyte = kilobyte()
+    pin(cores.all)
+    with Children() as children:
+        counts = range(1, min(4, len(cores.all)) + 1)
+        found = {count: measure(children, cores, count, given.rounds, given.seconds) for count in counts}
+    costs = fit(found, per_kilobyte)
+    show_costs(costs)
+    bars = compare(costs, found, len(cores.all))
+    show_fleet(Fleet(costs, SMALL_PAGE))
+    show_simulation(costs.worker(SMALL_PAGE), given.requests)
+    return 0 if print_bars(bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
