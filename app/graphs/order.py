@@ -81,9 +81,7 @@ def receipt(context, order, reservation) -> Receipt:
 show_order = Graph("show_order")
 
 # Reading is quick where writing is not: one try, without the upstream's patience.
-show_order.fetch(
-    "order", upstreams.orders, "/orders/{path.id}", timeout=0.8, retry=None, relay=(404,), output="order"
-)
+show_order.fetch("order", upstreams.orders, "/orders/{path.id}", timeout=0.8, retry=None, relay=(404,), output="order")
 
 
 @show_order.node(id="product_ids")

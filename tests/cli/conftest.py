@@ -77,8 +77,9 @@ def write(place: Path) -> Callable[..., Path]:
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """For commands in processes of their own: they find fastdag, and nothing else of this project."""
     library = tmp_path_factory.mktemp("library")
-    (library / "fastdag").symlink_to(ROOT / "fastdag")
-    return os.environ | {"PYTHONPATH": str(library)}
+    for name in ("fastdag", "pytest_fastdag.py"):
+        (library / name).symlink_to(ROOT / name)
+    return os.environ | {"PYTHONPATH": str(library), "PYTEST_PLUGINS": "pytest_fastdag"}
 
 
 @pytest.fixture

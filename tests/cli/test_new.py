@@ -1,59 +1,70 @@
 """`fastdag new`: a project that runs, passes its tests, and has nothing to be found by `check`."""
 
-import subprocess
-import sys
+import os
+import re
+import signal
 import tomllib
 
 import pytest
 
-
-def run(*command, cwd, env):
-    return subprocess.run([sys.executable, *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
+from tests.projects import Project
 
 
 @pytest.fixture
-def project(place, fastdag):
+def project(place, fastdag, environ):
     assert fastdag("new", "my-shop", app=None).exit_code == 0
-    return place / "my-shop"
+    return Project(place / "my-shop", environ)
 
 
-def test_its_tests_pass(project, environ):
-    assert "-m gevent.monkey --module pytest" in (project / "Makefile").read_text()
-    ran = run("-m", "gevent.monkey", "--module", "pytest", cwd=project, env=environ)
+def test_its_tests_pass(project):
+    assert "-m gevent.monkey --module pytest" in (project.place / "Makefile").read_text()
+    ran = project.run("-m", "gevent.monkey", "--module", "pytest")
     assert ran.returncode == 0, ran.stdout
-    assert "5 passed" in ran.stdout
+    assert "6 passed" in ran.stdout
 
 
-def test_nothing_is_found_in_it(project, environ):
-    checked = run("-m", "fastdag", "check", "--strict", "--quiet", cwd=project, env=environ)
+def test_nothing_is_found_in_it(project):
+    checked = project.run("-m", "fastdag", "check", "--strict", "--quiet")
     assert checked.stdout == "1 route, 0 problems, 0 findings\n", checked.stderr
 
 
-def test_it_answers_while_its_stand_ins_run(project, environ):
-    """What its tests do inside of one process, with `call` and the stand-ins in two."""
-    with subprocess.Popen(
-        [sys.executable, "-c", STANDINS], cwd=project, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
-    ) as standins:
-        catalog, reviews = standins.stdout.readline().split()
-        known = {"CATALOG_URL": catalog, "REVIEWS_URL": reviews}
-        called = run("-m", "fastdag", "call", "GET", "/products/42", cwd=project, env=environ | known)
-        standins.terminate()
+def test_its_page_is_whole_while_its_stand_ins_run(project):
+    """What its tests do with fakes, with `make serve` as it is."""
+    with project.served():
+        headers, body = project.answered(lambda headers, body: True)
+        called = project.run("-m", "fastdag", "call", "GET", "/products/42")
+    assert body == '{"product":{"id":42,"name":"Birch desk lamp","price":12550},"offer":{"price":12550,"stars":[5,4]}}'
+    assert headers["fastdag-complete"] == "true"
     assert called.returncode == 0, called.stderr
     assert "Birch desk lamp" in called.stdout
 
 
-STANDINS = """
-import standins
+def ctrl_c(process):
+    os.killpg(process.pid, signal.SIGINT)
 
-servers = [standins.serve(standins.catalog, 0), standins.serve(standins.reviews, 0)]
-print(*(f"http://127.0.0.1:{server.server_port}" for server in servers), flush=True)
-standins.gevent.wait()
-"""
+
+def end_of_make(process):
+    process.terminate()
+
+
+def end_of_the_service(process):
+    """gunicorn's master says who it is."""
+    while not (said := re.search(r"Listening at: .* \((\d+)\)", process.stdout.readline())):
+        pass
+    os.kill(int(said[1]), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("end", [ctrl_c, end_of_make, end_of_the_service])
+def test_serve_ends_with_all_that_it_started(project, end):
+    with project.served() as process:
+        end(process)
+        words, _ = process.communicate(timeout=20)
+        assert "Traceback" not in words
 
 
 def test_it_bears_its_name(project):
-    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"] == "my-shop"
-    files = [file for file in project.rglob("*") if file.is_file()]
+    assert tomllib.loads((project.place / "pyproject.toml").read_text())["project"]["name"] == "my-shop"
+    files = [file for file in project.place.rglob("*") if file.is_file()]
     assert [file for file in files if "{{name}}" in file.read_text() or file.suffix == ".tmpl"] == []
 
 
