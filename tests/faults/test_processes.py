@@ -35,6 +35,7 @@ def run(upstream, program, *arguments):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PRELUDE + program), upstream.host().url, *arguments],
         cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": ""},  # a line is written at once, whoever else prints
         capture_output=True,
         text=True,
         timeout=30,
