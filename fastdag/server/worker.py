@@ -8,6 +8,7 @@ from gunicorn.workers import ggevent
 
 from fastdag.concurrency import Waiter, get_hub, spawn
 from fastdag.deadline import now
+from fastdag.server.garbage import spare_collector
 from fastdag.server.heartbeat import Heartbeat
 from fastdag.server.house import House
 from fastdag.server.listener import Listener
@@ -63,6 +64,7 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
         if on_stock_path(self.cfg) is not None:
             super().run()
             return
+        spare_collector()
         house = self.house = House(self, self.options)
         pumps = self._pumps = Pumps()
         heartbeat = Heartbeat(house)
