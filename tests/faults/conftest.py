@@ -79,7 +79,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
-def eventually(condition, seconds=2.0):
+def eventually(condition, seconds=5.0):
     """Whether something comes true within a time that is far more than it needs."""
     until = time.monotonic() + seconds
     while not condition():

@@ -36,6 +36,7 @@ class State:
         self.connections = 0
         self.closed_at = {}
         self.sent = Counter()
+        self.let_go = set()
 
 
 STATE = State()
@@ -135,6 +136,9 @@ def play(connection, script, head, buffer, path):
                 until_closed(connection, args[1])
         elif name == "sleep":
             until_closed(connection, args[0])
+        elif name == "gate":  # wait for the order to let those of this path go, but no longer than the client stays
+            while path not in STATE.let_go:
+                until_closed(connection, 0.005)
         elif name == "linger":  # close, unless the next request comes in time
             if not select.select([connection], [], [], args[0])[0]:
                 raise Gone
@@ -195,6 +199,8 @@ def serve_control(connection):
                 STATE.scripts[order["script"]] = order
             if order.get("forget"):
                 STATE.forget()
+            if "let_go" in order:
+                STATE.let_go.add(order["let_go"])
             answer = {
                 "requests": dict(STATE.requests),
                 "heads": STATE.heads[-20:],

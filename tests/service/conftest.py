@@ -95,6 +95,10 @@ class Case:
         self.upstream.order(script=path, steps=list(steps), split=0, **more)
         return path
 
+    def let_go(self, path: str) -> None:
+        """Answer all who wait at the `gate` of a path's script, and who come from now on."""
+        self.upstream.order(let_go=path)
+
     def hits(self, path: str) -> int:
         """How often the upstream was asked for a path."""
         found: int = self.upstream.order()["requests"].get(path, 0)
@@ -191,7 +195,7 @@ def _serve(folder: Any, upstream: Upstream, worker: str) -> Any:
     return serving(
         folder,
         worker=worker,
-        options="admission=128" if worker == OURS else "",
+        options="admission=1024" if worker == OURS else "",
         settings=SETTINGS.format(netrc=str(netrc)),
         program="tests.service.app:shell",
     )

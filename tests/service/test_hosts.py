@@ -1,5 +1,8 @@
 """Several hosts, and hosts that are not to be trusted (FAULTS.md U01, U44), as a service's callers see them."""
 
+import time
+from collections import Counter
+
 import pytest
 
 from tests.service.conftest import ok
@@ -8,15 +11,15 @@ CLOSED = "http://127.0.0.1:1"
 
 
 def test_one_dead_host_of_two_costs_nobody_an_answer(either):
-    # Room and time enough that a machine that pauses rejects nobody: the dead host is the only trouble.
-    patient = {"bulkhead": None, "connect_timeout": 5.0, "attempt_timeout": 5.0}
-    either.build(timeout=10.0, admission=64, one={"url": [either.upstream.host().url, CLOSED], **patient})
+    either.build(one={"url": [either.upstream.host().url, CLOSED]})
     path = either.script("/solo/1", ok())
-    seen = either.statuses([path] * 60, every=0.002)
+    start = time.monotonic()
+    seen = sum((either.statuses([path] * 4) for _ in range(15)), Counter())
     assert seen == {200: 60}
     assert either.hits(path) == 60
-    # What the dead one refused was asked of the other. Failing fast counts as slow, so it is hardly ever chosen.
-    assert either.gauges()["budget"]["one"]["spent"] <= 5
+    # What the dead one refused was asked of the other. For a second after that it is not chosen; by then all four that
+    # were asked at once may have been.
+    assert either.gauges()["budget"]["one"]["spent"] <= 4 + 4 * (time.monotonic() - start)
 
 
 def test_u01_all_hosts_dead(case):

@@ -1,6 +1,5 @@
 """More than there is room for (FAULTS.md L01, L03, L06)."""
 
-import time
 from collections import Counter
 
 import gevent
@@ -13,29 +12,29 @@ def test_l01_five_times_the_capacity(either):
     """Four at a time of 50 ms each are 80 a second; 400 are offered."""
     either.build(admission=4)
     path = either.script("/solo/1", ("sleep", 0.05), ok())
-    start = time.monotonic()
     answers = []
     asking = []
     for _ in range(600):
         asking.append(gevent.spawn(lambda: answers.append(either.ask("/solo/1"))))
         gevent.sleep(0.0025)
     gevent.joinall(asking, raise_error=True)
-    seconds = time.monotonic() - start
     seen = Counter(answer.status for answer in answers)
     assert set(seen) == {200, 503}
     assert {answer["retry-after"] for answer in answers if answer.status == 503} == {"1"}
     assert either.hits(path) == seen[200]  # who is refused costs nothing upstream
     assert either.upstream.order()["connections"] <= 4
-    assert seen[200] >= 0.5 * 80 * seconds  # 0.9 on a machine of one's own
+    # In the second and a half that offering takes where nothing pauses; 0.9 on a machine of one's own.
+    assert seen[200] >= 0.6 * 80 * 600 * 0.0025
 
 
 def test_l01_health_is_answered_while_there_is_no_room(case):
     case.build(admission=4)
-    path = case.script("/solo/1", ("sleep", 0.3), ok())
+    path = case.script("/solo/1", ("gate",), ok())
     asking = [gevent.spawn(case.ask, "/solo/1") for _ in range(4)]
     assert eventually(lambda: case.hits(path) == 4)
     assert case.ask("/solo/1").status == 503
     assert case.ask("/livez").status == case.ask("/readyz").status == 200
+    case.let_go(path)
     assert {found.get(timeout=5).status for found in asking} == {200}
 
 
@@ -71,7 +70,7 @@ def test_l03_a_breaker_ends_what_clients_repeat(case):
 
 
 def test_l06_fan_outs_stay_within_the_bulkhead(case):
-    case.build(one={"bulkhead": {"limit": 8, "wait": 1.0}})
+    case.build(one={"bulkhead": {"limit": 8, "wait": 3.0}})
     for number in range(40):
         case.script(f"/item/{number}", ("sleep", 0.002), ok({"id": number}))
     case.script("/solo/6", ok())

@@ -7,6 +7,7 @@ import gevent
 import pytest
 
 from tests.faults.conftest import eventually
+from tests.service.app import USUAL
 from tests.service.conftest import SECRET, ok
 
 BOTH = pytest.mark.parametrize("transport", [None, "requests"])
@@ -21,7 +22,7 @@ FAULTS = [
 
 
 def test_x01_random_faults_for_many_users_at_once(case):
-    case.build(timeout=2.0, one={"breaker": None, "attempt_timeout": 0.1}, admission=128)
+    case.build(one={"breaker": None, "attempt_timeout": 0.3}, admission=128)
     chance = random.Random(1)
     wrong, seen = [], []
 
@@ -46,7 +47,7 @@ def test_x01_random_faults_for_many_users_at_once(case):
     assert wrong == []
     assert len(seen) == 96
     assert set(seen) <= {200, 502, 503, 504}
-    assert seen.count(200) >= 48
+    assert seen.count(200) >= 40
 
 
 @BOTH
@@ -84,11 +85,12 @@ def test_x03_users_share_neither_calls_nor_stored_answers(case, header):
 
 def test_x03_what_names_nobody_is_shared(case):
     case.build(kept={"coalesce": True, "cache": None})
-    path = case.script("/cached/3", ("sleep", 0.2), ok({"call": 1}))
+    path = case.script("/cached/3", ("gate",), ok({"call": 1}))
     asking = [gevent.spawn(case.ask, "/cached/3", f"X-Request-Id: r-{number}", "Cookie: a=b") for number in range(25)]
+    assert eventually(lambda: case.gauges()["layers"]["kept"]["coalesce"]["joined"] == 24)
+    case.let_go(path)
     assert {found.get(timeout=5).status for found in asking} == {200}
     assert case.hits(path) == 1
-    assert case.gauges()["layers"]["kept"]["coalesce"]["joined"] == 24
 
 
 def test_x03_followers_outlive_a_leader_that_goes_away(case):
@@ -108,8 +110,11 @@ def test_x03_followers_outlive_a_leader_that_goes_away(case):
 
 def test_x03_followers_of_a_failure_have_a_failure_each(case):
     case.build(kept={"coalesce": True, "cache": None, "retry": None})
-    path = case.script("/cached/3", ("sleep", 0.2), ("rst",))
-    assert case.statuses([path] * 20) == {502: 20}
+    path = case.script("/cached/3", ("gate",), ("rst",))
+    asking = [gevent.spawn(case.ask, path) for _ in range(20)]
+    assert eventually(lambda: case.gauges()["layers"]["kept"]["coalesce"]["joined"] == 19)
+    case.let_go(path)
+    assert [found.get(timeout=5).status for found in asking] == [502] * 20
     assert case.hits(path) == 1
     assert case.circuit("kept")["failures"] == 1
 
@@ -165,7 +170,7 @@ def test_x05_every_call_carries_the_id_trace_and_deadline_of_its_own_request(cas
         (head,) = case.heads(f"/solo/{number}")
         assert head["x-request-id"] == f"r-{number}"
         assert head["traceparent"].split("-")[1] == traces[number]
-        assert 0 < float(head["fastdag-deadline"]) <= 0.4
+        assert 0 < float(head["fastdag-deadline"]) <= USUAL["attempt_timeout"]
 
 
 def test_x06_a_request_without_an_id_gets_one_of_its_own(case):
@@ -177,11 +182,11 @@ def test_x06_a_request_without_an_id_gets_one_of_its_own(case):
 
 @BOTH
 def test_x07_an_answer_that_comes_too_late_is_nobodys(case, transport):
-    case.build(all={"transport": transport})
+    case.build(hasty=True, all={"transport": transport})
     case.script("/solo/7a", ("sleep", 0.6), ok({"of": "A"}))
     case.script("/solo/7b", ok({"of": "B"}))
     assert case.ask("/solo/7a").status == 504
-    assert eventually(lambda: case.upstream.order()["open"] == 0, 0.3)  # closed when A's time was up
+    assert eventually(lambda: case.upstream.order()["open"] == 0)  # closed when A's time was up; kept otherwise
     assert case.ask("/solo/7b").json() == {"of": "B"}
     gevent.sleep(0.25)
     assert case.ask("/solo/7b").json() == {"of": "B"}
