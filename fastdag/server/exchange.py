@@ -59,7 +59,7 @@ class Exchange:
         house = self._connection.house
         self._greenlet = getcurrent()
         began = now()
-        house.enter()
+        house.enter(began)
         # A context of its own: nothing that one request sets is seen by the next one.
         context = Context()
         clean = False

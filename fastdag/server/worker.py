@@ -14,6 +14,7 @@ from fastdag.server.house import House
 from fastdag.server.listener import Listener
 from fastdag.server.logpump import Pumps
 from fastdag.server.options import Options, on_stock_path, refusals
+from fastdag.server.siblings import Board, Seat
 from fastdag.server.watchdog import Watchdog
 
 __all__ = ["GeventWorker"]
@@ -33,6 +34,9 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
     """
 
     options: ClassVar[Options] = Options()
+
+    #: Made here because gunicorn's master imports this before it forks: all workers share the memory.
+    board: ClassVar[Board] = Board()
 
     @classmethod
     def using(cls, **options: Any) -> type[GeventWorker]:
@@ -65,26 +69,27 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
             super().run()
             return
         spare_collector()
-        house = self.house = House(self, self.options)
+        house = self.house = House(self, self.options, Seat(self.board, self.age))
         pumps = self._pumps = Pumps()
         heartbeat = Heartbeat(house)
         watchdog = Watchdog(house, heartbeat, pumps)
         # Signal handlers run in the midst of anything; an async watcher is what they may touch.
         self._bell = house.loop.async_()
         self._bell.start(self._ring)
-        listeners = [Listener(house, sock) for sock in self.sockets]
+        house.listeners = [Listener(house, sock) for sock in self.sockets]
         try:
             while self.alive:
                 self.notify()
                 self._sleep(1.0)
-            self._drain(house, listeners)
+            self._drain(house)
         finally:
+            house.seat.leave()
             watchdog.stop()
             heartbeat.stop()
             house.access.close()
             pumps.close()
 
-    def _drain(self, house: House, listeners: list[Listener]) -> None:
+    def _drain(self, house: House) -> None:
         """End what is in flight, and answer 503 for what does not end before gunicorn's master kills this process."""
         began = now()
         house.begin_draining()
@@ -92,7 +97,7 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
         # leaves them to its siblings and successors.
         while now() < began + self._linger:
             self._turn(0.05)
-        for listener in listeners:
+        for listener in house.listeners:
             listener.close()
         graceful = self.cfg.graceful_timeout
         while house.connections and now() < began + graceful - _margin(graceful):
