@@ -123,7 +123,7 @@ class House:
     def refused(self, code: int, head: Head | None) -> None:
         self.counts["refused"] += 1
         if code == 503:
-            self.emit("request.shed", path=head.path if head else "", request_id="")
+            self.emit("request.shed", path=head.path if head else "", request_id="", draining=self.draining)
 
     def held_by(self, who: str) -> None:
         """The watchdog, in its own thread, has found the loop held; the heartbeat tells how long, once it turns."""

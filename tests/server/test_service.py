@@ -2,6 +2,7 @@
 
 import pytest
 
+from fastdag.events import EVENTS
 from tests.server.serving import access_lines, serving
 
 
@@ -29,6 +30,26 @@ def test_the_node_that_holds_the_loop_is_named_in_the_log(service):
     assert service.get("/heavy").status == 200
     service.until(lambda: "The loop was held" in service.words())
     assert "by node 'sums' in hold_the_loop (" in service.words()
+
+
+def test_what_the_worker_refuses_and_finds_is_told_to_the_apps_instruments(tmp_path):
+    with serving(tmp_path, program="tests.server.service:app", options="admission=1") as service:
+        busy = service.client()
+        assert busy.get("/told").status == 200  # it is served before anybody that connects from now on
+        busy.send("GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
+        service.until(lambda: service.get("/told").status == 503)
+        busy.reset()
+        heard = []
+        answer = service.until(lambda: (found := service.get("/told")).status == 200 and found)
+        heard += answer.json()["events"]
+        assert heard[0] == ["request.shed", {"path": "/told", "request_id": "", "draining": False}]
+        service.get("/heavy")
+        ((name, fields),) = [each for each in service.get("/told").json()["events"] if each[1].get("by")]
+        assert (name, set(fields)) == ("loop.lagged", set(EVENTS["loop.lagged"]))
+        service.process.terminate()
+        service.until(lambda: service.get("/readyz").status == 503, seconds=0.5)
+        shed = [fields for name, fields in service.get("/told").json()["events"] if name == "request.shed"]
+        assert shed[-1] == {"path": "/readyz", "request_id": "", "draining": True}
 
 
 def test_health_is_answered_by_the_app_and_while_draining_by_the_worker(service):
