@@ -22,7 +22,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # The app. `environ` is WSGI's.
         "request.started": ("method", "path", "request_id", "environ"),
         "request.ended": ("method", "path", "route", "status", "request_id", "trace_id", "elapsed", "environ"),
-        "request.shed": ("path", "request_id", "draining"),  # the first two in the app, the last at the server's door
+        "request.shed": ("path", "request_id", "draining"),  # without an id where the server refuses it at the door
         "loop.lagged": ("seconds", "by"),
         # The graph. `node.started` is told in the contextvars that the node will run in.
         "run.started": ("graph", "run"),
