@@ -35,7 +35,7 @@ class Upstream:
             stdout=subprocess.PIPE,
         )
         self.ports = json.loads(self._process.stdout.readline())
-        self._socket = socket.create_connection(("127.0.0.1", self.ports["control"]))
+        self._socket = socket.create_connection(("127.0.0.1", self.ports["control"]), timeout=20)
         self._control = self._socket.makefile("rw")
         self._numbers = count()
 
