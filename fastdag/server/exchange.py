@@ -133,7 +133,8 @@ class Exchange:
 
     def _leave(self) -> None:
         self.left = self.settled = True
-        self._logged = Logged("499 Client Closed Request", self.response.sent, self.response.headers)
+        sent = max(0, self.response.sent - self._connection.untaken)
+        self._logged = Logged("499 Client Closed Request", sent, self.response.headers)
 
     def end(self, reason: GreenletExit) -> None:
         """Throw into the greenlet. Called in the hub, so it is not running: it waits, for whatever it may be."""

@@ -46,6 +46,9 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
             raise TypeError(f"the worker has no option {', '.join(unknown)}; it has {', '.join(Options.names())}")
         return type(cls.__name__, (cls,), {"options": Options(**options), "__module__": cls.__module__})
 
+    #: The settings that workers are started with: the last ones that were not refused. The master's to set.
+    accepted: ClassVar[Any] = None
+
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Called by gunicorn before the first worker starts; what it raises ends gunicorn with this message."""
@@ -54,9 +57,23 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
             log.info("%s is on: connections are served by gunicorn's own gevent worker", why)
         elif problems := refusals(cfg):
             raise RuntimeError("\n".join(problems))
+        GeventWorker.accepted = cfg
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    @classmethod
+    def _reload(cls, cfg: Any, log: Any) -> Any:
+        """SIGHUP has brought other settings. Nobody has checked them, and what raises now would end the master."""
+        before = cls.accepted
+        try:
+            cls.check_config(cfg, log)
+        except RuntimeError as error:
+            log.error("New workers are started with the settings from before, because of the new ones:\n%s", error)
+            return before
+        return cfg
+
+    def __init__(self, age: int, ppid: int, sockets: Any, app: Any, timeout: float, cfg: Any, log: Any) -> None:
+        if self.accepted is not None and self.accepted is not cfg:
+            cfg = self._reload(cfg, log)
+        super().__init__(age, ppid, sockets, app, timeout, cfg, log)
         self.house: House | None = None
         self._pumps: Pumps | None = None
         self._pause: Waiter | None = None

@@ -41,6 +41,15 @@ def test_a_client_that_leaves_while_it_is_answered_is_noticed(ours):
     ours.until(lambda: ours.stats()["left"] == before + 1)
 
 
+def test_of_an_answer_that_is_cut_the_log_counts_what_the_client_has_taken(ours):
+    before = len(access_lines(ours))
+    client = ours.client(receive_buffer=4096).send("GET /big?n=20000001 HTTP/1.1\r\nHost: a\r\n\r\n")
+    client.read(1 << 16)
+    client.reset()
+    (line,) = ours.until(lambda: [line for line in access_lines(ours)[before:] if line.startswith("GET /big 499")])
+    assert 1 << 15 < int(line.split()[-1]) < 10_000_000  # 64 KiB and what the kernel holds, of twenty million
+
+
 def test_a_client_that_leaves_between_requests_is_no_departure(ours):
     before = ours.stats()["left"]
     with ours.client() as client:

@@ -228,6 +228,27 @@ def test_what_the_worker_cannot_do_is_refused_at_the_start(tmp_path, settings, s
         assert says in server.words()
 
 
+def test_a_reload_to_settings_that_are_refused_keeps_those_from_before(tmp_path):
+    with serving(tmp_path) as server:
+        conf = tmp_path / "gunicorn.conf.py"
+        before = conf.read_text()
+
+        def reload(more):
+            (old,) = server.until(server.workers)
+            conf.write_text(before + more)
+            server.process.send_signal(signal.SIGHUP)
+            server.until(lambda: server.workers() not in ([], [old]) and old not in server.workers())
+            with server.client() as client:
+                return client.get("/")["connection"]
+
+        assert reload("http_parser = 'python'\nkeepalive = 0\n") == "keep-alive"
+        assert (
+            "with the settings from before, because of the new ones:\nhttp_parser = 'python' is not" in server.words()
+        )
+        assert reload("keepalive = 0\n") == "close"
+        assert server.process.poll() is None
+
+
 def test_what_it_does_not_speak_is_served_by_gunicorns_own_code(tmp_path):
     with (
         serving(tmp_path, settings="proxy_protocol = True\nproxy_allow_ips = '*'") as server,

@@ -19,7 +19,7 @@ def test_a_departure_cancels_the_run_its_nodes_and_what_would_have_come(service,
     seen = []
     service.until(lambda: seen.extend(service.get("/told").json()["notes"]) or "detail began" in seen)
     getattr(client, leave)()
-    service.until(lambda: seen.extend(service.get("/told").json()["notes"]) or len(seen) >= 6, seconds=0.5)
+    service.until(lambda: seen.extend(service.get("/told").json()["notes"]) or len(seen) >= 6, seconds=1.5)
     client.sock.close()
     assert sorted(seen[:4]) == ["detail began", "price began", "user began", "user ended"]
     assert sorted(seen[4:]) == ["detail Cancelled", "price Cancelled"]
