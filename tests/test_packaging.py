@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import fastdag
 from tests.projects import Project
 from tests.test_architecture import house
 
@@ -122,6 +123,11 @@ def test_every_dependency_has_a_lower_bound_and_no_upper_one():
     ]
     bounds = {each: str(Requirement(each).specifier) for each in every if not each.startswith("fastdag[")}
     assert [each for each, bound in bounds.items() if not re.fullmatch(r">=[\d.]+", bound)] == []
+
+
+def test_the_version_is_the_same_everywhere(wheel):
+    (told, *_) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert fastdag.__version__ == PROJECT["version"] == told == wheel.name.split("-")[1]
 
 
 def test_the_wheel_holds_the_framework_typed_its_pytest_plugin_and_nothing_else(wheel):
