@@ -91,14 +91,5 @@ class _Layer:
             reason = error.reason
             raise
         finally:
-            instruments.emit(
-                "attempt.ended",
-                upstream=upstream,
-                host=host,
-                method=call.method,
-                attempt=call.attempt,
-                call=call,
-                status=status,
-                reason=reason,
-                elapsed=site.clock() - start,
-            )
+            elapsed = site.clock() - start
+            instruments.tell("attempt.ended", upstream, host, call.method, call.attempt, call, status, reason, elapsed)
