@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
 
-BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-observe bench-policies
+BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-observe bench-policies \
+	bench-scale
 
 # How long `make soak` takes; `SECONDS=300 make soak` is shorter.
 SECONDS ?= 1800
