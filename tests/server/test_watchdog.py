@@ -92,23 +92,37 @@ def test_the_watchdog_reports_each_hold_once_and_never_a_loop_that_turns():
     assert "test_the_watchdog_reports_each_hold_once" in lines[0]
 
 
-def test_a_long_turn_of_many_short_requests_is_nobodys_hold():
-    house, lines = House(), []
-    watchdog = Watchdog(house, SimpleNamespace(last=time.monotonic()), SimpleNamespace(write=lines.append))
-    sleep = get_original("time", "sleep")
-    for _ in range(30):
-        house.entered = time.monotonic()
-        sleep(0.01)
-    watchdog.stop()
-    assert lines == house.held == []
-
-
 @pytest.fixture
 def clock(monkeypatch):
     instant = SimpleNamespace(now=100.0)
     monkeypatch.setattr("fastdag.server.heartbeat.now", lambda: instant.now)
     monkeypatch.setattr("fastdag.server.watchdog.now", lambda: instant.now)
     return instant
+
+
+def by_hand(house, heartbeat, sleep, monkeypatch):
+    """A watchdog without its thread, which sleeps as it is told to; the test has it watch."""
+    monkeypatch.setattr(
+        "fastdag.server.watchdog.original",
+        lambda module, name: {"sleep": sleep, "get_ident": int, "start_new_thread": lambda *_: None}[name],
+    )
+    return Watchdog(house, heartbeat, SimpleNamespace(write=None))
+
+
+def test_a_long_turn_of_many_short_requests_is_nobodys_hold(clock, monkeypatch):
+    """The loop does not beat for three seconds, in which a request begins every hundredth."""
+    house, reports = House(), []
+
+    def sleep(seconds):
+        clock.now += seconds
+        house.entered = clock.now // 0.01 * 0.01
+        if clock.now > 103:
+            watchdog.stop()
+
+    watchdog = by_hand(house, SimpleNamespace(last=100.0), sleep, monkeypatch)
+    monkeypatch.setattr(watchdog, "_report", reports.append)
+    watchdog._watch()
+    assert reports == []
 
 
 @pytest.mark.parametrize("held_from", [100.5, 101.013, 101.049, 101.05, 101.051])
@@ -128,11 +142,7 @@ def test_a_hold_is_reported_as_soon_as_it_has_lasted_that_long(clock, monkeypatc
         if clock.now > 110:
             watchdog.stop()
 
-    monkeypatch.setattr(
-        "fastdag.server.watchdog.original",
-        lambda module, name: {"sleep": sleep, "get_ident": int, "start_new_thread": lambda *_: None}[name],
-    )
-    watchdog = Watchdog(house, heartbeat, SimpleNamespace(write=None))
+    watchdog = by_hand(house, heartbeat, sleep, monkeypatch)
     monkeypatch.setattr(watchdog, "_report", lambda held: reports.append((clock.now - held_from, held)))
     watchdog._watch()
     ((after, held),) = reports
