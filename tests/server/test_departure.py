@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.machine import least
 from tests.server.serving import access_lines, serving
 
 SLOW = "GET /slow?s=3 HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -13,15 +14,20 @@ SLOW = "GET /slow?s=3 HTTP/1.1\r\nHost: a\r\n\r\n"
 def test_a_departure_ends_the_request_within_200_ms_and_is_logged_as_499(ours, leave):
     ours.notes()
     before = len(access_lines(ours))
-    client = ours.client().send(SLOW)
-    ours.until(lambda: ours.stats()["running"] == 2)
-    left = time.monotonic()
-    getattr(client, leave)()
-    ours.until(lambda: ours.stats()["running"] == 1)
-    assert time.monotonic() - left < 0.3  # with the time it takes to ask
-    client.sock.close()
-    assert ours.notes() == ["began", "ClientLeft"]
-    ours.until(lambda: "GET /slow 499 0" in access_lines(ours)[before:])
+
+    def depart():
+        client = ours.client().send(SLOW)
+        ours.until(lambda: ours.stats()["running"] == 2)
+        left = time.monotonic()
+        getattr(client, leave)()
+        ours.until(lambda: ours.stats()["running"] == 1)
+        seconds = time.monotonic() - left
+        client.sock.close()
+        return seconds
+
+    assert least(depart) < 0.3  # with the time it takes to ask
+    assert ours.notes() == ["began", "ClientLeft"] * 3
+    ours.until(lambda: access_lines(ours)[before:].count("GET /slow 499 0") == 3)
 
 
 def test_a_program_that_swallows_its_end_works_for_nobody(ours):
