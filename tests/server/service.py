@@ -2,7 +2,7 @@
 
 import gevent
 
-from fastdag import App, Graph
+from fastdag import App, Graph, Upstream
 from tests.server.program import hold_the_loop, post_worker_init  # noqa: F401
 
 notes = []
@@ -62,7 +62,13 @@ def notebook(context):
     return {"notes": taken, "events": heard}
 
 
+#: Nobody listens there.
+down = Graph("down")
+down.fetch("thing", Upstream("down", "http://127.0.0.1:9"), "/thing")
+
+
 app = App()
+app.add_graph("/down", down)
 app.add_graph("/page", page)
 app.add_graph("/heavy", heavy)
 app.add_graph("/told", told)

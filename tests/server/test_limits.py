@@ -43,6 +43,34 @@ def test_a_body_that_drips_is_a_408_and_the_program_never_called(hasty):
     assert hasty.notes() == []
 
 
+def test_a_body_that_keeps_dripping_is_a_408_and_its_connection_freed(hasty):
+    with hasty.client() as client:
+        client.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        began = time.monotonic()
+        with pytest.raises(OSError):  # the server hangs up on the drip
+            for _ in range(1000):
+                client.send("x")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 3 + PAUSE
+        assert client.rest().startswith(b"HTTP/1.1 408 ")
+    hasty.until(lambda: hasty.stats()["connections"] == 1)
+
+
+def test_hundreds_of_heads_that_drip_cost_the_others_nothing_and_are_cut_off(tmp_path):
+    with serving(tmp_path, options="header_timeout=1.5") as server:
+        dripping = [server.client().send("GET / HTTP/1.1\r\nHost: a\r\nX: ") for _ in range(300)]
+        for _ in range(10):
+            for client in dripping:
+                client.send("x")
+            began = time.monotonic()
+            assert server.get("/").status == 200
+            assert time.monotonic() - began < 0.2 + PAUSE
+        server.until(lambda: server.stats()["connections"] == 1)
+        for client in dripping:
+            assert client.rest().startswith(b"HTTP/1.1 408 ")
+            client.sock.close()
+
+
 def test_a_body_that_is_cut_short_is_a_400_and_the_program_never_called(ours):
     ours.notes()
     with ours.client() as client:

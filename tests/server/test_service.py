@@ -4,7 +4,7 @@ import pytest
 
 from fastdag.events import EVENTS
 from tests.machine import PAUSE
-from tests.server.serving import access_lines, serving
+from tests.server.serving import OURS, access_lines, serving
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,29 @@ def test_what_the_worker_refuses_and_finds_is_told_to_the_apps_instruments(tmp_p
         service.until(lambda: service.get("/readyz").status == 503, seconds=0.5 + PAUSE)
         shed = [fields for name, fields in service.get("/told").json()["events"] if name == "request.shed"]
         assert shed[-1] == {"path": "/readyz", "request_id": "", "draining": True}
+
+
+def test_upstreams_that_are_down_keep_nobody_from_starting_or_being_ready(service):
+    assert service.get("/readyz").status == 200
+    assert service.get("/down").status == 502
+    assert service.get("/readyz").status == 200
+
+
+@pytest.mark.parametrize("worker", [OURS, "gevent"])
+def test_a_graph_that_is_refused_ends_gunicorn_at_the_start_and_is_named(tmp_path, worker):
+    with serving(tmp_path, worker=worker, program="tests.server.broken:app") as server:
+        server.until(lambda: server.process.poll() is not None, seconds=10)
+        assert server.process.wait(5) != 0
+        assert "page.offer wants 'usr', which nothing provides; did you mean 'user'?" in server.words()
+
+
+@pytest.mark.parametrize("worker", [OURS, "gevent"])
+def test_ids_are_unique_over_workers_that_were_forked_from_one_program(tmp_path, worker):
+    settings = "preload_app = True\nworkers = 3"
+    with serving(tmp_path, worker=worker, program="tests.server.service:app", settings=settings) as server:
+        server.until(lambda: len(server.workers()) == 3)
+        ids = [server.get("/told")["x-request-id"] for _ in range(60)]
+    assert len(set(ids)) == 60
 
 
 def test_health_is_answered_by_the_app_and_while_draining_by_the_worker(service):
