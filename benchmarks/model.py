@@ -26,26 +26,33 @@ class Costs:
     """Seconds of CPU, measured with one worker.
 
     `request` is what a request costs that makes no call, `call` what a call of no bytes adds, `kilobyte` what a KB
-    that comes in and goes out adds. `upstream` is what a call costs the upstream, `load` what a request costs who
-    asks. `growth` is what all of this is multiplied by when so many workers share the machine's caches and kernel.
+    that comes in and goes out adds, `pause` what it adds that a request has to wait and others are served meanwhile.
+    `upstream` is what a call costs the upstream, `load` what a request costs who asks. `growth` is what all of this
+    is multiplied by when so many workers share the machine's caches and kernel.
     """
 
     request: float
     call: float
     kilobyte: float
+    pause: float
     upstream: float
     load: float
     growth: Mapping[int, float] = field(default_factory=dict)
 
     @classmethod
-    def fitted(cls, page: Page, *, none: float, whole: float, kilobyte: float, upstream: float, load: float) -> Costs:
-        """From CPU per request: `none` without calls, `whole` (the service), `upstream` and `load` with the page's."""
+    def fitted(
+        cls, page: Page, *, none: float, whole: float, late: float, kilobyte: float, upstream: float, load: float
+    ) -> Costs:
+        """From CPU per request: the service's with no call (`none`), with the page's calls (`whole`), and with one of
+        them slow (`late`); that of `upstream` and `load` with the page's calls."""
         call = (whole - none) / page.calls - kilobyte * page.size
-        return cls(none, call, kilobyte, upstream / page.calls, load)
+        return cls(none, call, kilobyte, late - whole, upstream / page.calls, load)
 
     def worker(self, page: Page, workers: int = 1) -> float:
         """Seconds of a worker's CPU for one request."""
         whole = self.request + page.calls * (self.call + page.size * self.kilobyte)
+        if page.slowest:
+            whole += self.pause
         return whole * self.growth.get(workers, 1.0)
 
     def around(self, page: Page, workers: int = 1) -> tuple[float, float]:

@@ -1,8 +1,9 @@
-"""What observers cost: a route of ten upstream calls with them and without: `make bench-observe`.
+"""What observers cost: a page of ten upstream calls with them and without: `make bench-observe`.
 
-The app is called in this process as a server would call it (WSGI), so a server's own work, which is the same with and
-without, is not in the figures: under one the shares are smaller. The upstream is nginx on another core. Times are CPU
-time of this process.
+One worker of fastdag's own under gunicorn, as in `benchmarks.versus`, serves all contestants: its observers are changed
+while it runs, so that nothing else differs. Each is asked a few requests at a time, in turns, and what counts is the
+worker's CPU time for them. Beside "nothing" stands the median over all rounds of what the round says: whatever slows
+the machine for longer than that slows both.
 """
 
 # ruff: noqa: E402 - everything else is imported after patching
@@ -12,82 +13,130 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse
+import json
+import socket
 import sys
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from typing import Any
 
 import gevent
-from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks.common import Children, Cores, at_most, interleaved, median, per_call, pin, print_bars, print_table
-from benchmarks.upstream import CALLS, start_upstream
-from benchmarks.web import WSGIApp, ask
-from fastdag import App, Graph, Upstream
-from fastdag.observe.log import Log
-from fastdag.observe.metrics import Metrics
-from fastdag.observe.timeline import Timeline
-from fastdag.observe.trace import Tracing
+from benchmarks.common import Children, Cores, at_most, free_port, interleaved, median, pin, print_bars, print_table
+from benchmarks.contestants.services import Setting, gunicorn
+from benchmarks.upstream import MERGED, start_upstream
 
 BAR = 1.08
-REQUESTS = 300
 NOTHING, BOTH = "nothing installed", "metrics and timeline"
 
-
-class Nowhere:
-    """A log's stream that costs nothing."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-CONTESTANTS: dict[str, Callable[[], list[Any]]] = {
-    NOTHING: list,
-    "metrics": lambda: [Metrics()],
-    "timeline": lambda: [Timeline()],
-    BOTH: lambda: [Metrics(), Timeline()],
-    "log": lambda: [Log(Nowhere(), form="json")],
-    "traces, exported nowhere": lambda: [Tracing(TracerProvider())],
+#: What each contestant has the service install.
+CONTESTANTS = {
+    NOTHING: "none",
+    "metrics": "metrics",
+    "timeline": "timeline",
+    BOTH: "metrics,timeline",
+    "log": "log",
+    "traces, exported nowhere": "traces",
 }
 
 
-def app_with(observers: list[Any], url: str) -> WSGIApp:
-    graph, parts = Graph("ten"), Upstream("parts", url)
-    for number in range(CALLS):
-        graph.fetch(f"part{number}", parts, f"/part/{number}")
-    app = App(observe=observers)
-    app.add_graph("/products/{id}", graph)
-    return app
+class Client:
+    """One connection that is kept, which asks one thing after another."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._port = port
+
+    def get(self, path: str) -> bytes:
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n\r\n".encode())
+        answer = self._more()
+        while b"\r\n\r\n" not in answer:
+            answer += self._more()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(f"{path} answers {head.decode()}")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        while len(body) < length:
+            body += self._more()
+        return body
+
+    def _more(self) -> bytes:
+        data = self._socket.recv(1 << 16)
+        if not data:
+            raise RuntimeError("the service hung up")
+        return data
+
+    def close(self) -> None:
+        self._socket.close()
 
 
-def measure(rounds: int) -> bool:
-    with Children() as children:
+class Bench:
+    """Some clients that ask at the same time, and what the service says of itself."""
+
+    def __init__(self, port: int, connections: int, requests: int) -> None:
+        self._clients = [Client(port) for _ in range(connections)]
+        self._requests = requests // connections
+
+    def cost(self, observers: str) -> float:
+        """Seconds of the worker's CPU for a request, with these observers."""
+        one = self._clients[0]
+        one.get(f"/observers/{observers}")
+        self._ask(1)  # what comes back into the caches now would have been there
+        before = float(one.get("/cpu"))
+        self._ask(self._requests)
+        return (float(one.get("/cpu")) - before) / (self._requests * len(self._clients))
+
+    def _ask(self, times: int) -> None:
+        def ask(client: Client) -> None:
+            for _ in range(times):
+                client.get("/page")
+
+        gevent.joinall([gevent.spawn(ask, client) for client in self._clients], raise_error=True)
+
+    def check(self, observers: str) -> None:
+        one = self._clients[0]
+        one.get(f"/observers/{observers}")
+        if json.loads(one.get("/page")) != MERGED:
+            raise RuntimeError(f"with {observers} the page is something else")
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+def measure(connections: int, requests: int, rounds: int) -> bool:
+    with Children() as children, ExitStack() as stack:
         cores = Cores.here()
-        _, url = start_upstream(children, core=cores.upstream)
-        pin(cores.subject)
-        apps = {name: app_with(observers(), url) for name, observers in CONTESTANTS.items()}
-        wanted = ask(apps[NOTHING])
-        for name, app in apps.items():
-            if ask(app) != wanted:
-                raise RuntimeError(f"{name} answers something else")
-        found = interleaved(
-            {
-                name: partial(per_call, partial(ask, app), calls=REQUESTS, clock=time.process_time)
-                for name, app in apps.items()
-            },
-            rounds=rounds,
-        )
-    micros = {name: median(values) * 1e6 for name, values in found.items()}
-    least = micros[NOTHING]
-    print_table(["", "µs per request", "×"], [[name, f"{µs:.1f}", f"{µs / least:.3f}"] for name, µs in micros.items()])
-    return print_bars([at_most("metrics and timeline beside nothing", micros[BOTH] / least, BAR)])
+        _, upstream = start_upstream(children, core=cores.upstream)
+        setting = Setting(upstream=upstream, core=cores.subject, name="observed", port=free_port())
+        gunicorn("observed_page", worker="fastdag.server.GeventWorker")(children, setting)
+        pin(cores.load)
+        bench = Bench(setting.port, connections, requests)
+        stack.callback(bench.close)
+        costs: dict[str, Callable[[], float]] = {}
+        for name, observers in CONTESTANTS.items():
+            bench.check(observers)
+            costs[name] = partial(bench.cost, observers)
+        found = interleaved(costs, rounds=rounds)
+    beside = {
+        name: median(cost / least for cost, least in zip(values, found[NOTHING], strict=True))
+        for name, values in found.items()
+    }
+    print(f"{rounds} rounds of {requests} requests over {connections} connections")
+    print_table(
+        ["", "CPU µs per request", "beside nothing, of each round"],
+        [[name, f"{median(values) * 1e6:.0f}", f"{beside[name]:.3f} ×"] for name, values in found.items()],
+    )
+    return print_bars([at_most("metrics and timeline beside nothing", beside[BOTH], BAR)])
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=15)
-    return 0 if gevent.spawn(measure, options.parse_args().rounds).get() else 1
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--requests", type=int, default=160, help="of each contestant in each round")
+    parser.add_argument("--rounds", type=int, default=60)
+    options = parser.parse_args()
+    return 0 if gevent.spawn(measure, options.connections, options.requests, options.rounds).get() else 1
 
 
 if __name__ == "__main__":

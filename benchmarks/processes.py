@@ -23,6 +23,7 @@ __all__ = [
     "Children",
     "Cores",
     "Load",
+    "busy",
     "ended_children",
     "free_port",
     "pin",
@@ -52,9 +53,9 @@ class Cores:
     def here(cls) -> Cores:
         """One core each where there are three or more, the subject on the idlest; with two, the others share one."""
         every = os.sched_getaffinity(0)
-        before = _busy()
+        before = _ticks()
         time.sleep(0.3)
-        after = _busy()
+        after = _ticks()
         # Among equals the highest: core 0 takes most interrupts.
         order = sorted(every, key=lambda core: (after[core] - before[core], -core))
         return cls(order[0], order[min(1, len(order) - 1)], order[min(2, len(order) - 1)], tuple(sorted(every)))
@@ -64,7 +65,12 @@ class Cores:
         return text if len(self.all) > 2 else f"{text}: TOO FEW for one core each, read ratios with care"
 
 
-def _busy() -> dict[int, int]:
+def busy() -> float:
+    """Seconds of CPU that all cores together have worked so far, for anybody."""
+    return sum(_ticks().values()) / TICKS
+
+
+def _ticks() -> dict[int, int]:
     """What each core has worked so far, for anybody: user, nice and system time, see proc(5)."""
     lines = Path("/proc/stat").read_text().splitlines()
     cores = (line.split() for line in lines if re.match(r"cpu\d", line))

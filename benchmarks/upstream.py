@@ -23,7 +23,7 @@ LUA = ("ndk_http_module.so", "ngx_http_lua_module.so")
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 CONFIGURATION = """
 {modules}
-daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr crit;
+daemon off; {processes} pid {folder}/nginx.pid; error_log stderr crit;
 worker_rlimit_nofile 40000;
 events {{ worker_connections 30000; multi_accept on; }}
 http {{
@@ -31,7 +31,7 @@ http {{
     {temporary}
     {http}
     server {{
-        listen 127.0.0.1:{port} backlog=16384;
+        listen 127.0.0.1:{port} backlog=16384 {shared};
         {server}
     }}
 }}
@@ -66,9 +66,16 @@ MERGED: dict[str, Any] = {key: value for part in PARTS for key, value in json.lo
 
 
 def start_nginx(
-    children: Children, server: str, *, core: int | Iterable[int], port: int, name: str, http: str = ""
+    children: Children,
+    server: str,
+    *,
+    core: int | Iterable[int],
+    port: int,
+    name: str,
+    http: str = "",
+    processes: int = 1,
 ) -> Child:
-    """nginx, one process, with a server block of ours; its modules are loaded where they are installed."""
+    """nginx, one process by default, with a server block of ours; its modules are loaded where they are installed."""
     folder = CACHE / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "nginx.conf").write_text(
@@ -79,6 +86,8 @@ def start_nginx(
             temporary=" ".join(f"{kind}_temp_path {folder}/{kind};" for kind in TEMPORARY),
             http=http,
             port=port,
+            processes="master_process off;" if processes == 1 else f"worker_processes {processes};",
+            shared="reuseport" if processes > 1 else "",
             server=server,
         )
     )
@@ -94,7 +103,7 @@ def has_lua() -> bool:
     return all((MODULES / name).exists() for name in LUA)
 
 
-def start_upstream(children: Children, *, core: int | Iterable[int]) -> tuple[Child, str]:
+def start_upstream(children: Children, *, core: int | Iterable[int], processes: int = 1) -> tuple[Child, str]:
     """The upstream's process and its base URL."""
     port = free_port()
     server = "default_type application/json;"
@@ -103,4 +112,6 @@ def start_upstream(children: Children, *, core: int | Iterable[int]) -> tuple[Ch
         for delay in DELAYS if has_lua() else ():
             length = len(part.encode())
             server += DELAYED.format(delay=delay, number=number, seconds=delay / 1000, length=length, part=part)
-    return start_nginx(children, server, core=core, port=port, name="upstream"), f"http://127.0.0.1:{port}"
+    name = "upstream" if processes == 1 else f"upstream-{processes}"
+    child = start_nginx(children, server, core=core, port=port, name=name, processes=processes)
+    return child, f"http://127.0.0.1:{port}"

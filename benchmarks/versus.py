@@ -30,7 +30,6 @@ from benchmarks.common import (
     Load,
     at_least,
     at_most,
-    ended_children,
     interleaved,
     median,
     print_bars,
@@ -40,6 +39,7 @@ from benchmarks.common import (
 )
 from benchmarks.contestants.services import OWN, SERVICES, STOCK, Missing, Setting
 from benchmarks.upstream import MERGED, has_lua, start_upstream
+from benchmarks.workers import workers
 
 REQUESTS = "Falcon + requests"
 AIOHTTP = "aiohttp + uvloop + orjson"
@@ -64,7 +64,6 @@ class Bench:
     children: Children
     cores: Cores
     upstream: str
-    asked: Child  # the upstream's process
     rounds: int
     seconds: float
     only: str
@@ -187,39 +186,6 @@ def _paced(bench: Bench, url: str, seconds: float) -> tuple[float, float]:
     return cuts[49], cuts[98]
 
 
-def workers(bench: Bench) -> list[Bar]:
-    """Workers on all cores beside one on one. Here the upstream and the load share the cores with them."""
-    count = min(4, len(bench.cores.all))
-    if count < 2:
-        print("several workers are left out: there is only one core")
-        return []
-    rates: dict[int, float] = {}
-    others = 0.0  # what upstream and load use while the service uses 1
-    name, errors = "", 0
-    for number, cores in ((1, (bench.cores.subject,)), (count, bench.cores.all)):
-        found = bench.first(core=cores, workers=number)
-        if found is None:
-            return []
-        name, child, url = found
-        asking = (bench.cores.load,) if number == 1 else bench.cores.all
-        load = partial(wrk, url, core=asking, connections=CONNECTIONS * number)
-        load(seconds=1)
-        start = child.cpu(), bench.asked.cpu() + ended_children()
-        measured = [load(seconds=bench.seconds) for _ in range(bench.rounds)]
-        rates[number] = median(each.rps for each in measured)
-        errors += sum(each.errors for each in measured)
-        if number == 1:
-            others = (bench.asked.cpu() + ended_children() - start[1]) / (child.cpu() - start[0])
-        bench.end({name: (child, url)})
-    possible = min(count, len(bench.cores.all) / (1 + others))
-    print(f"{name}, with 1 worker on 1 core: {rates[1]:.0f} requests/s; with {count} on {count}: {rates[count]:.0f}.")
-    print(
-        f"{errors} errors. For each of its cores, upstream and load need {others:.2f}: {possible:.2f} × is possible.\n"
-    )
-    # 3.2 times on four free cores is 80 % of what is possible there.
-    return [at_least(f"{count} workers beside 1", rates[count] / rates[1], 0.8 * possible)]
-
-
 def flight(bench: Bench) -> list[Bar]:
     """Ten thousand calls in flight, to an upstream that takes a second."""
     if not has_lua():
@@ -270,8 +236,8 @@ def main() -> None:
     print(f"Python {sys.version.split()[0]}; {cores}\n", flush=True)
     bars: list[Bar] = []
     with Children() as children:
-        asked, upstream = start_upstream(children, core=cores.upstream)
-        bench = Bench(children, cores, upstream, asked, options.rounds, options.seconds, options.only)
+        _, upstream = start_upstream(children, core=cores.upstream)
+        bench = Bench(children, cores, upstream, options.rounds, options.seconds, options.only)
         for part in options.parts or PARTS:
             bars += PARTS[part](bench)
     sys.exit(not print_bars(bars))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["EVENTS", "TRACE", "Instrument", "Instruments"]
+__all__ = ["EVENTS", "TRACE", "Bare", "Instrument", "Instruments"]
 
 #: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain
 #: data of it), `node` an id, or `None` where the code belongs to no node; `status` is 0 where nothing was answered,
@@ -22,7 +23,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # The app. `environ` is WSGI's.
         "request.started": ("method", "path", "request_id", "environ"),
         "request.ended": ("method", "path", "route", "status", "request_id", "trace_id", "elapsed", "environ"),
-        "request.shed": ("path", "request_id", "draining"),  # the first two in the app, the last at the server's door
+        "request.shed": ("path", "request_id", "draining"),  # without an id where the server refuses it at the door
         "loop.lagged": ("seconds", "by"),
         # The graph. `node.started` is told in the contextvars that the node will run in.
         "run.started": ("graph", "run"),
@@ -64,6 +65,19 @@ Instrument = Callable[[str, Mapping[str, Any]], object]
 log = logging.getLogger("fastdag.events")
 
 
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """An instrument that takes the values of an event's fields, in the order of `EVENTS`: `function(*values)`.
+
+    What is told of most often is told so without a mapping being made of it, which would cost more than to count it.
+    """
+
+    function: Callable[..., object]
+
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> object:
+        return self.function(*(fields[field] for field in EVENTS[name]))
+
+
 class Instruments:
     """The callbacks of one graph, upstream or app, by event name.
 
@@ -72,12 +86,14 @@ class Instruments:
     which somebody hears how they start or end (`"run"`), for who would have to do more than build fields.
     """
 
-    __slots__ = ("_by_name", "active", "heard")
+    __slots__ = ("_by_name", "_takers", "active", "heard")
 
     def __init__(self) -> None:
         self.active = False
         self.heard: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
+        # The same, as callables that take the values of all fields; each with its instrument.
+        self._takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
@@ -92,6 +108,7 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
+        self._takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
         names = [name for name, found in self._by_name.items() if found]
         self.heard = frozenset([*names, *(name.removesuffix(".started").removesuffix(".ended") for name in names)])
         self.active = bool(names)
@@ -105,5 +122,24 @@ class Instruments:
                 try:
                     instrument(name, shared)
                 except Exception:
-                    self.off(name, instrument)
-                    log.exception("instrument %r raised at %s and is switched off", instrument, name)
+                    self._broken(name, instrument)
+
+    def tell(self, name: str, /, *values: Any) -> None:
+        """`emit` for what happens most often: the values of all fields, in the order of `EVENTS`."""
+        for instrument, take in self._takers.get(name, ()):
+            try:
+                take(*values)
+            except Exception:
+                self._broken(name, instrument)
+
+    def _broken(self, name: str, instrument: Instrument) -> None:
+        self.off(name, instrument)
+        log.exception("instrument %r raised at %s and is switched off", instrument, name)
+
+
+def _taker(name: str, instrument: Instrument) -> Callable[..., object]:
+    """An instrument as something that takes the values of an event's fields."""
+    if isinstance(instrument, Bare):
+        return instrument.function
+    names = EVENTS[name]
+    return lambda *values: instrument(name, MappingProxyType(dict(zip(names, values, strict=True))))

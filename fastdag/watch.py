@@ -1,4 +1,4 @@
-"""A run that somebody watches: it tells of itself, of its nodes, and of its outputs the moment they are there."""
+"""Runs that somebody watches: they tell of themselves, their nodes, and their outputs the moment they are there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastdag.plan import Plan, Step
 from fastdag.select import Selection
 from fastdag.shape.fields import pick
 
-__all__ = ["OnOutput", "WatchedRun", "new_run", "pruned"]
+__all__ = ["OnOutput", "WatchedRun", "go", "new_run", "pruned"]
 
 #: `(node id, key or None for the root, data)`; called between nodes, so it neither waits nor raises.
 OnOutput = Callable[[str, str | None, Any], object]
@@ -32,10 +32,22 @@ def pruned(selection: Selection | None, on_output: OnOutput) -> OnOutput:
 def new_run(
     plan: Plan, context: Any, timeout: float | None, instruments: Instruments, on_output: OnOutput | None = None
 ) -> Run:
-    """A run that tells whoever wants to know; one that nobody watches costs nothing more."""
-    if on_output is None and not instruments.active:
+    """A run that tells whoever wants to know of its nodes; one whose nodes nobody watches costs nothing more."""
+    if on_output is None and "node" not in instruments.heard:
         return Run(plan, context, timeout, instruments)
     return WatchedRun(plan, context, timeout, instruments, on_output)
+
+
+def go(run: Run) -> None:
+    """Run it, and tell whoever wants to know of its start and its end."""
+    instruments = run.instruments
+    if "run" not in instruments.heard:
+        return run.go()
+    instruments.tell("run.started", run.plan.graph_id, run)
+    try:
+        run.go()
+    finally:
+        instruments.tell("run.ended", run.plan.graph_id, run, now() - run.start)
 
 
 class WatchedRun(Run):
@@ -69,13 +81,10 @@ class WatchedRun(Run):
         super().__init__(plan, context, timeout, instruments)
 
     def go(self) -> None:
-        about = {"graph": self.plan.graph_id, "run": self}
-        self.instruments.emit("run.started", **about)
         try:
             super().go()
         finally:
             self.plan = self._declared  # the other one knows this run, and what knows itself outlives its use
-            self.instruments.emit("run.ended", **about, elapsed=now() - self.start)
 
     def stand_in(self, i: int, at: float) -> None:
         super().stand_in(i, at)

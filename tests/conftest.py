@@ -26,11 +26,19 @@ def _started_by_a_server(found: gevent.Greenlet) -> bool:
 
 
 @pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    """Fails a test that hangs, and says where; far more than the slowest takes on a machine that is busy."""
+    # Without a reference: that nothing else is left to happen is still told at once, by a LoopExit.
+    with gevent.Timeout(180, ref=False):
+        yield
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
-    """Fails a test that leaves a greenlet behind; what is about to end has a second to do so."""
+    """Fails a test that leaves a greenlet behind; what is about to end has some seconds to do so."""
     before = WeakSet(_running())
     yield
-    patience = time.monotonic() + 1
+    patience = time.monotonic() + 5
     while left := [g for g in _running() if g not in before and not _started_by_a_server(g)]:
         if time.monotonic() > patience:
             pytest.fail(f"left running: {left}")

@@ -22,9 +22,10 @@ PORTS = ("8000", "9101", "9102", "9103")
 class Project:
     """A project whose files name other ports than those it came with."""
 
-    def __init__(self, place: Path, environ: dict[str, str]) -> None:
+    def __init__(self, place: Path, environ: dict[str, str], *, python: str | Path = sys.executable) -> None:
         self.place = place
         self.environ = environ
+        self.python = str(python)
         with ExitStack() as held:
             probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
             free = [str(probe.getsockname()[1]) for probe in probes]
@@ -39,7 +40,7 @@ class Project:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """`python ...`, to its end."""
-        python = [sys.executable, *command]
+        python = [self.python, *command]
         return subprocess.run(python, cwd=self.place, env=self.environ, capture_output=True, text=True, timeout=60)
 
     @contextmanager
@@ -58,7 +59,7 @@ class Project:
     @contextmanager
     def served(self) -> Iterator[subprocess.Popen[str]]:
         """`make serve`, from when it answers."""
-        with self.running("make", "serve", f"PYTHON={sys.executable}") as process:
+        with self.running("make", "serve", f"PYTHON={self.python}") as process:
             self.answered(lambda headers, body: headers.get("fastdag-complete") == "true")
             yield process
 

@@ -15,6 +15,7 @@ import pytest
 
 from fastdag import Context, Graph, Node, NodeError
 from fastdag.context import current_scope
+from tests.machine import PAUSE
 
 
 def hanging(cancelled):
@@ -206,7 +207,7 @@ def test_a_run_inside_a_run_is_bounded_by_the_outer_deadline():
     begun = time.monotonic()
     with pytest.raises(NodeError) as failed:
         nested(0.02, None, load).run()
-    assert time.monotonic() - begun < 0.12
+    assert time.monotonic() - begun < 0.02 + PAUSE
     assert (failed.value.node_id, failed.value.reason) == ("runs", "timeout")
     gevent.sleep(0)
     assert cancelled == ["deep"]
@@ -216,8 +217,8 @@ def test_a_run_inside_a_node_is_bounded_by_the_nodes_timeout():
     inner = Graph("inner", timeout=None)
     inner.node(id="deep")(lambda: current_scope().deadline - time.monotonic())
     outer = Graph("outer", timeout=None)
-    outer.node(id="runs", timeout=0.5, output="runs")(lambda: inner.run().merged)
-    assert 0.4 < outer.run().merged["runs"]["deep"] <= 0.5
+    outer.node(id="runs", timeout=5, output="runs")(lambda: inner.run().merged)
+    assert 4 < outer.run().merged["runs"]["deep"] <= 5
 
 
 def test_an_inner_failure_keeps_its_reason():
@@ -259,7 +260,7 @@ def test_what_a_node_spawns_inherits_contextvars_and_the_deadline():
 @pytest.mark.parametrize("end", ["ok", "failure", "deadline"])
 def test_what_a_node_spawns_dies_with_the_run(end):
     spawned = []
-    graph = Graph("page", timeout=0.02)
+    graph = Graph("page", timeout=0.02 if end == "deadline" else 5)
 
     @graph.node
     def a(context):

@@ -7,9 +7,11 @@ import pytest
 import requests
 
 from fastdag import Context, Graph, NodeError
+from tests.machine import PAUSE, least
 
 SOON = 0.02
-AT_MOST = SOON + 0.05 + 0.05  # what an answer may be late, and what a busy machine may add
+LATE = 0.05  # what an answer may be late
+AT_MOST = SOON + LATE + PAUSE
 
 
 def timed(function, *args, **named):
@@ -49,6 +51,13 @@ def test_the_runs_deadline_fails_an_unfinished_required_node():
     assert (error.node_id, error.reason) == ("a", "timeout")
     assert isinstance(error.__cause__, TimeoutError)
     assert SOON - 0.002 <= elapsed < AT_MOST
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_an_answer_is_hardly_later_than_the_deadline(stubborn, optional):
+    graph = Graph("page", timeout=SOON)
+    graph.node(id="a", optional=optional)(stubborn)
+    assert least(lambda: timed(graph.run)[1]) < SOON + LATE
 
 
 def test_the_default_deadline_is_two_seconds():

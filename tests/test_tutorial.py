@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 
 import pytest
 
@@ -72,7 +71,7 @@ def test_the_answers_are_those_shown_while_it_is_changed(tmp_path):
         answered(before)
         change(project)
         answered(without)
-        with project.running(sys.executable, "stock.py"):
+        with project.running(project.python, "stock.py"):
             answered(whole)
 
 

@@ -11,15 +11,22 @@ upstream = Upstream("parts", os.environ["UPSTREAM"])
 none = Graph("none")
 none.node(id="hello", output="hello")(lambda context: "world")
 
-small = Graph("small")
-for number in range(10):
-    small.fetch(f"part{number}", upstream, f"/small/{number}")
 
-large = Graph("large")
-for number in range(3):
-    large.fetch(f"part{number}", upstream, f"/large/{number}")
-large.fetch("part3", upstream, "/slow/3")
+def page(id: str, *paths: str) -> Graph:
+    graph = Graph(id)
+    for number, path in enumerate(paths):
+        graph.fetch(f"part{number}", upstream, path)
+    return graph
+
+
+small = [f"/small/{number}" for number in range(10)]
+large = [f"/large/{number}" for number in range(4)]
 
 app = App()
-for graph in (none, small, large):
+for graph in (
+    none,
+    page("small", *small),
+    page("late", *small[:-1], f"/slow{small[-1]}"),
+    page("large", *large[:-1], f"/slow{large[-1]}"),
+):
     app.add_graph(f"/{graph.id}", graph)

@@ -11,9 +11,9 @@ from benchmarks.common import Child, Children, free_port
 from benchmarks.install import NODE_MODULES, python_with
 from benchmarks.upstream import has_lua, start_nginx
 
-__all__ = ["OWN", "SERVICES", "STOCK", "Missing", "Service", "Setting"]
+__all__ = ["FLOOR", "OWN", "SERVICES", "STOCK", "Missing", "Service", "Setting"]
 
-OWN, STOCK = "fastdag, own worker", "fastdag, stock worker"
+OWN, STOCK, FLOOR = "fastdag, own worker", "fastdag, stock worker", "the floor, by hand"
 HERE = Path(__file__).resolve().parent
 
 
@@ -137,7 +137,7 @@ SERVICES = {
             ),
         ),
         Service(STOCK, gunicorn("fastdag_page", "fastdag:App")),
-        Service("the floor, by hand", by_hand),
+        Service(FLOOR, by_hand),
         Service("Falcon + requests", gunicorn("falcon_requests", "falcon", "requests")),
         Service("Falcon + requests, trust_env off", gunicorn("falcon_requests", "falcon", "requests", TRUST_ENV="0")),
         Service("Falcon + geventhttpclient", gunicorn("falcon_geventhttpclient", "falcon", "geventhttpclient")),

@@ -46,7 +46,7 @@ class _Course:
         # The node that answered for another one, where it was asked.
         self.answered_by = {
             owner: stand_in
-            for stand_in, owners in record.served_by.items()
+            for stand_in, owners in record.plan.served_by.items()
             for owner in owners
             if record.began[stand_in] is not None
             and record.began[owner] is not None
@@ -62,7 +62,7 @@ class _Course:
         waiting = [len(parents) for parents in self.parents]
         order = [i for i, count in enumerate(waiting) if not count]
         for i in order:
-            for child in self.record.children[i]:
+            for child in self.record.plan.children[i]:
                 waiting[child] -= 1
                 if not waiting[child]:
                     order.append(child)

@@ -33,19 +33,12 @@ class RunRecord:
     `began` and `ended` are instants of the monotonic clock, as is `start`; `reasons` holds only those that there are.
     """
 
-    __slots__ = (
-        "began", "children", "elapsed", "ended", "fatal", "graph", "ids", "method", "reasons", "route", "served_by",
-        "start", "states",
-    )  # fmt: skip
+    __slots__ = ("began", "elapsed", "ended", "fatal", "method", "plan", "reasons", "route", "start", "states")
 
     def __init__(self, run: Workers, elapsed: float, context: Any = None) -> None:
-        plan = run.plan
-        self.graph = plan.graph_id
+        self.plan = run.plan
         self.method: str = getattr(context, "method", "")
         self.route: str = getattr(context, "route", "")
-        self.ids = plan.ids
-        self.children = plan.children
-        self.served_by = plan.served_by
         self.start = run.start
         self.elapsed = elapsed
         self.began = run.began
@@ -53,6 +46,14 @@ class RunRecord:
         self.states = run.state
         self.fatal = run.fatal
         self.reasons = {i: reason or "" for i, (reason, _) in run.trouble.items()} if run.trouble else {}
+
+    @property
+    def graph(self) -> str:
+        return self.plan.graph_id
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return self.plan.ids
 
     @property
     def failed(self) -> bool:
@@ -82,7 +83,7 @@ class RunRecord:
     def parents(self) -> list[list[int]]:
         """For every node those whose end it waits for, in the order of declaration."""
         found: list[list[int]] = [[] for _ in self.ids]
-        for parent, children in enumerate(self.children):
+        for parent, children in enumerate(self.plan.children):
             for child in children:
                 found[child].append(parent)
         return found

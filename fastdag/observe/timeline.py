@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple
 
-from fastdag.events import Instrument
+from fastdag.events import Bare, Instrument
 from fastdag.observe.critical import critical_path, simulate
 from fastdag.observe.record import RunRecord
 
@@ -76,22 +76,21 @@ class Timeline:
 
     def __init__(self, keep: int = 256) -> None:
         self._keep = keep
-        self._runs: dict[Route, deque[RunRecord]] = {}
+        self._runs: dict[tuple[str, str, str], deque[RunRecord]] = {}
 
     def events(self) -> dict[str, Instrument]:
-        return {"run.ended": self._ended}
+        return {"run.ended": Bare(self._ended)}
 
-    def _ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        run = fields["run"]
-        record = RunRecord(run, fields["elapsed"], run.context)
-        route = Route(record.method, record.route, record.graph)
+    def _ended(self, _graph: str, run: Any, elapsed: float) -> None:
+        record = RunRecord(run, elapsed, run.context)
+        route = record.method, record.route, run.plan.graph_id
         runs = self._runs.get(route)
         if runs is None:
             runs = self._runs[route] = deque(maxlen=self._keep)
         runs.append(record)
 
     def routes(self) -> list[Route]:
-        return list(self._runs)
+        return [Route(*route) for route in self._runs]
 
     def runs(self, route: Route) -> list[RunRecord]:
         """The last runs, the oldest first."""

@@ -65,7 +65,7 @@ class Connection(Wire):
         self._dropped = 0
         self._exchange: Exchange | None = None
         self.expires = self._since + house.options.header_timeout
-        house.connections.add(self)
+        house.opened(self)
 
     def __repr__(self) -> str:
         return f"<Connection {self._state} [{self._reading.number} requests]>"
@@ -273,7 +273,7 @@ class Connection(Wire):
         if self._state is not CLOSED:
             self._state = CLOSED
             self.dispose()
-            self.house.connections.discard(self)
+            self.house.closed(self)
 
 
 _TAKE = {

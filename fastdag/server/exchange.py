@@ -59,7 +59,7 @@ class Exchange:
         house = self._connection.house
         self._greenlet = getcurrent()
         began = now()
-        house.enter()
+        house.enter(began)
         # A context of its own: nothing that one request sets is seen by the next one.
         context = Context()
         clean = False
@@ -133,7 +133,8 @@ class Exchange:
 
     def _leave(self) -> None:
         self.left = self.settled = True
-        self._logged = Logged("499 Client Closed Request", self.response.sent, self.response.headers)
+        sent = max(0, self.response.sent - self._connection.untaken)
+        self._logged = Logged("499 Client Closed Request", sent, self.response.headers)
 
     def end(self, reason: GreenletExit) -> None:
         """Throw into the greenlet. Called in the hub, so it is not running: it waits, for whatever it may be."""

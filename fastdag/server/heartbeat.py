@@ -21,6 +21,7 @@ class Heartbeat:
     def __init__(self, house: House) -> None:
         self._house = house
         self._late_since: float | None = None
+        self._lag_before = 0.0
         self._timer = house.loop.timer(INTERVAL, INTERVAL)
         self.last = now()
         self._timer.start(self._beat)
@@ -29,6 +30,7 @@ class Heartbeat:
         instant = now()
         lag = instant - self.last - INTERVAL
         self.last = instant
+        self._house.seat.beat(instant)
         self._measure(lag, instant)
         self._house.refresh_date()
         if lag < LATE:
@@ -38,8 +40,9 @@ class Heartbeat:
 
     def _measure(self, lag: float, instant: float) -> None:
         house = self._house
-        # A maximum that fades within a second or so: one late turn is news, but not for long.
-        house.pressure.lag = max(lag, house.pressure.lag * 0.85)
+        # One late turn is an accident, and dropping what comes after it would not undo it; two in a row are a queue.
+        house.pressure.lag = max(0.0, min(lag, self._lag_before))
+        self._lag_before = lag
         if lag < LATE:
             self._late_since = None
             house.shedding = False

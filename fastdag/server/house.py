@@ -16,9 +16,11 @@ from fastdag.server.access import AccessLog
 from fastdag.server.head import Head
 from fastdag.server.options import Options
 from fastdag.server.reader import Rules
+from fastdag.server.siblings import Seat
 
 if TYPE_CHECKING:
     from fastdag.server.connection import Connection
+    from fastdag.server.listener import Listener
 
 __all__ = ["House"]
 
@@ -26,7 +28,7 @@ __all__ = ["House"]
 class House:
     """The state of one worker that serves plain HTTP/1.1. The worker, its listeners and its heartbeat write it."""
 
-    def __init__(self, worker: Any, options: Options) -> None:
+    def __init__(self, worker: Any, options: Options, seat: Seat) -> None:
         cfg = worker.cfg
         self.worker = worker
         self.cfg = cfg
@@ -40,8 +42,10 @@ class House:
         self.pressure = pressure()
         self.instruments: Instruments | None = _instruments_of(worker.wsgi)
         self.connections: set[Connection] = set()
+        self.listeners: list[Listener] = []
+        self.seat = seat  # beside the other workers, who see how many connections are held here
         self.running = 0
-        self.begun = 0
+        self.entered = 0.0  # when the last request began
         self.counts = {"served": 0, "refused": 0, "left": 0, "blocked": 0}
         self.holder: str | None = None
         self.draining = False
@@ -58,8 +62,23 @@ class House:
         common = f"Server: {SERVER}\r\nDate: {formatdate(usegmt=True)}\r\nConnection: "
         self.preambles = (common + "keep-alive\r\n", common + "close\r\n")
 
+    def opened(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        self._count()
+
+    def closed(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self._count()
+        for listener in self.listeners:
+            listener.relieved()
+
+    def _count(self) -> None:
+        if not self.draining:
+            self.seat.hold(len(self.connections))
+
     def begin_draining(self) -> None:
         self.draining = self.closing = True
+        self.seat.stand_back()
         if self.instruments is not None:  # it is a fastdag.App, which has health endpoints of its own
             self.program.drain()
 
@@ -84,10 +103,10 @@ class House:
             return False
         return (self.running < self.options.admission and not self.shedding) or self.is_health(head)
 
-    def enter(self) -> None:
+    def enter(self, instant: float) -> None:
         """A request begins; the one that reaches `max_requests` is the last this worker starts to wait for."""
         self.running += 1
-        self.begun += 1
+        self.entered = instant
         self.pressure.fill = self.running / self.options.admission
         worker = self.worker
         worker.nr += 1
@@ -104,7 +123,7 @@ class House:
     def refused(self, code: int, head: Head | None) -> None:
         self.counts["refused"] += 1
         if code == 503:
-            self.emit("request.shed", path=head.path if head else "", request_id="")
+            self.emit("request.shed", path=head.path if head else "", request_id="", draining=self.draining)
 
     def held_by(self, who: str) -> None:
         """The watchdog, in its own thread, has found the loop held; the heartbeat tells how long, once it turns."""

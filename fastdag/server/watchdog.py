@@ -29,8 +29,9 @@ class Watchdog:
         self._house = house
         self._heartbeat = heartbeat
         self._pumps = pumps
-        self._after = house.options.blocked_after
-        self._stopped = self._after is None
+        after = house.options.blocked_after
+        self._stopped = after is None
+        self._after = max(after or 0.0, 2 * INTERVAL)  # the loop is heard of once in an interval
         self._thread_id = original("_thread", "get_ident")()
         if not self._stopped:
             original("_thread", "start_new_thread")(self._watch, ())
@@ -40,19 +41,20 @@ class Watchdog:
 
     def _watch(self) -> None:
         sleep = original("time", "sleep")
-        since, seen, reported = now(), self._progress(), False
+        reported = 0.0
         while not self._stopped:
-            sleep(INTERVAL)
-            progress = self._progress()
-            if progress != seen:
-                since, seen, reported = now(), progress, False
-            elif self._after is not None and not reported and now() - since >= self._after + INTERVAL:
-                reported = True
+            since = self._since()
+            early = since + self._after - now()
+            if early <= 0 and since != reported:
+                reported = since
                 self._report(now() - since)
+            # To be there when it is due: while the loop turns, this thread wakes up a few times a second.
+            sleep(early if early > 0 else INTERVAL)
 
-    def _progress(self) -> tuple[float, int]:
+    def _since(self) -> float:
+        """Since when nothing has been seen of the loop: at most a beat longer than somebody may have held it."""
         # A turn in which hundreds of short requests had their time is long, too, but nobody holds the loop in it.
-        return self._heartbeat.last, self._house.begun
+        return max(self._heartbeat.last, self._house.entered)
 
     def _report(self, held: float) -> None:
         frame = sys._current_frames().get(self._thread_id)

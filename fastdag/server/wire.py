@@ -40,7 +40,7 @@ class ClientLeft(GreenletExit):
 class Wire:
     """The socket of a connection. `expires` is an instant that the heartbeat looks at: no wait costs a timer."""
 
-    __slots__ = ("_loop", "_on_readable", "_reader", "_sock", "_write_timeout", "departed", "expires")
+    __slots__ = ("_loop", "_on_readable", "_reader", "_sock", "_write_timeout", "departed", "expires", "untaken")
 
     def __init__(self, loop: Any, sock: Any, on_readable: Callable[[], None], *, write_timeout: float) -> None:
         self._loop = loop
@@ -51,6 +51,7 @@ class Wire:
         self._reader.start(on_readable)
         self.departed = False
         self.expires = inf
+        self.untaken = 0  # bytes of the last `send` that the client has not taken
 
     def receive(self) -> bytes | None:
         """What is there, `b""` at the end of file, `None` if there is nothing. `OSError` is a reset."""
@@ -72,6 +73,7 @@ class Wire:
         except BlockingIOError:
             taken = 0
         except OSError as error:
+            self.untaken = len(data)
             raise self._left() from error
         if taken < len(data):
             self._send_slowly(memoryview(data)[taken:])
@@ -82,11 +84,13 @@ class Wire:
         try:
             while taken < len(data):
                 self.expires = patience(since, self._write_timeout, taken)
+                self.untaken = len(data) - taken
                 waiter = Waiter()
                 writer.start(waiter.wake)
                 waiter.wait()
                 writer.stop()
                 taken += self._sock.send(data[taken:])
+            self.untaken = 0
         except OSError as error:
             raise self._left() from error
         finally:

@@ -14,6 +14,7 @@ from fastdag.server.house import House
 from fastdag.server.listener import Listener
 from fastdag.server.logpump import Pumps
 from fastdag.server.options import Options, on_stock_path, refusals
+from fastdag.server.siblings import Board, Seat
 from fastdag.server.watchdog import Watchdog
 
 __all__ = ["GeventWorker"]
@@ -34,6 +35,9 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
 
     options: ClassVar[Options] = Options()
 
+    #: Made here because gunicorn's master imports this before it forks: all workers share the memory.
+    board: ClassVar[Board] = Board()
+
     @classmethod
     def using(cls, **options: Any) -> type[GeventWorker]:
         """This worker with other options; names and values are checked here."""
@@ -41,6 +45,9 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
         if unknown:
             raise TypeError(f"the worker has no option {', '.join(unknown)}; it has {', '.join(Options.names())}")
         return type(cls.__name__, (cls,), {"options": Options(**options), "__module__": cls.__module__})
+
+    #: The settings that workers are started with: the last ones that were not refused. The master's to set.
+    accepted: ClassVar[Any] = None
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -50,9 +57,23 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
             log.info("%s is on: connections are served by gunicorn's own gevent worker", why)
         elif problems := refusals(cfg):
             raise RuntimeError("\n".join(problems))
+        GeventWorker.accepted = cfg
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    @classmethod
+    def _reload(cls, cfg: Any, log: Any) -> Any:
+        """SIGHUP has brought other settings. Nobody has checked them, and what raises now would end the master."""
+        before = cls.accepted
+        try:
+            cls.check_config(cfg, log)
+        except RuntimeError as error:
+            log.error("New workers are started with the settings from before, because of the new ones:\n%s", error)
+            return before
+        return cfg
+
+    def __init__(self, age: int, ppid: int, sockets: Any, app: Any, timeout: float, cfg: Any, log: Any) -> None:
+        if self.accepted is not None and self.accepted is not cfg:
+            cfg = self._reload(cfg, log)
+        super().__init__(age, ppid, sockets, app, timeout, cfg, log)
         self.house: House | None = None
         self._pumps: Pumps | None = None
         self._pause: Waiter | None = None
@@ -65,26 +86,27 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
             super().run()
             return
         spare_collector()
-        house = self.house = House(self, self.options)
+        house = self.house = House(self, self.options, Seat(self.board, self.age))
         pumps = self._pumps = Pumps()
         heartbeat = Heartbeat(house)
         watchdog = Watchdog(house, heartbeat, pumps)
         # Signal handlers run in the midst of anything; an async watcher is what they may touch.
         self._bell = house.loop.async_()
         self._bell.start(self._ring)
-        listeners = [Listener(house, sock) for sock in self.sockets]
+        house.listeners = [Listener(house, sock) for sock in self.sockets]
         try:
             while self.alive:
                 self.notify()
                 self._sleep(1.0)
-            self._drain(house, listeners)
+            self._drain(house)
         finally:
+            house.seat.leave()
             watchdog.stop()
             heartbeat.stop()
             house.access.close()
             pumps.close()
 
-    def _drain(self, house: House, listeners: list[Listener]) -> None:
+    def _drain(self, house: House) -> None:
         """End what is in flight, and answer 503 for what does not end before gunicorn's master kills this process."""
         began = now()
         house.begin_draining()
@@ -92,7 +114,7 @@ class GeventWorker(ggevent.GeventWorker):  # type: ignore[misc]
         # leaves them to its siblings and successors.
         while now() < began + self._linger:
             self._turn(0.05)
-        for listener in listeners:
+        for listener in house.listeners:
             listener.close()
         graceful = self.cfg.graceful_timeout
         while house.connections and now() < began + graceful - _margin(graceful):

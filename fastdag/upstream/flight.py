@@ -177,7 +177,8 @@ class Runway:
 
     @property
     def observed(self) -> bool:
-        return self._site.instruments.active
+        heard = self._site.instruments.heard
+        return "attempt" in heard or "call" in heard
 
     def start(self, call: Call, about: About | None) -> Flight | None:
         """Send a call, or leave it as it is for the layers. `about` is what is told of its start and its end."""
@@ -258,7 +259,7 @@ class Runway:
 
     def _tell_start(self, flight: Flight) -> None:
         instruments = self._site.instruments
-        if instruments.active:
+        if instruments.heard:
             if flight.about is not None:
                 instruments.emit("call.started", **flight.about)
             self._attempts.tell_start(flight.call)

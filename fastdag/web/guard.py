@@ -45,7 +45,8 @@ class Guard:
         env = req.env
         if SHED in env and req.path not in HEALTH_PATHS:
             if self._instruments.active:
-                self._instruments.emit("request.shed", path=req.path, request_id=request_id(env))
+                draining = self._lifecycle.draining
+                self._instruments.emit("request.shed", path=req.path, request_id=request_id(env), draining=draining)
             raise Problem(503, reason="shed", headers={"Retry-After": "1"})
         doubled = _doubled(env)
         if doubled:

@@ -32,6 +32,8 @@ class Told:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start = now()
         status = 0
+        instruments, id = self._instruments, request_id(environ)
+        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
 
         def note(line: str, *args: Any) -> Any:
             nonlocal status
@@ -39,22 +41,10 @@ class Told:
             return start_response(line, *args)
 
         def ended(status: int) -> None:
-            self._instruments.emit(
-                "request.ended",
-                **about,
-                route=environ.get(ROUTE) or "",
-                status=status,
-                trace_id=trace_id(environ),
-                elapsed=now() - start,
-            )
+            route, trace = environ.get(ROUTE) or "", trace_id(environ)
+            instruments.tell("request.ended", method, path, route, status, id, trace, now() - start, environ)
 
-        about = {
-            "method": environ.get("REQUEST_METHOD", ""),
-            "path": environ.get("PATH_INFO", ""),
-            "request_id": request_id(environ),
-            "environ": environ,
-        }
-        self._instruments.emit("request.started", **about)
+        instruments.tell("request.started", method, path, id, environ)
         try:
             body = self._program(environ, note)
         except BaseException as error:

@@ -92,12 +92,12 @@ def behind_gunicorn(worker: str, *arguments: str, **environ: str) -> Iterator[tu
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
-    patience = time.monotonic() + 20
+    patience = time.monotonic() + 30
     while True:
         assert process.poll() is None
         assert time.monotonic() < patience
         try:
-            if requests.get(f"{address}/readyz", timeout=1).status_code == 200:
+            if requests.get(f"{address}/readyz", timeout=10).status_code == 200:
                 return
         except requests.ConnectionError:
             time.sleep(0.05)

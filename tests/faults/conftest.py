@@ -35,7 +35,7 @@ class Upstream:
             stdout=subprocess.PIPE,
         )
         self.ports = json.loads(self._process.stdout.readline())
-        self._socket = socket.create_connection(("127.0.0.1", self.ports["control"]))
+        self._socket = socket.create_connection(("127.0.0.1", self.ports["control"]), timeout=20)
         self._control = self._socket.makefile("rw")
         self._numbers = count()
 
@@ -57,6 +57,20 @@ class Upstream:
 
     def token(self):
         return f"token-{next(self._numbers)}"
+
+    def until_something_arrived(self, name="http"):
+        """Wait, without giving the loop a turn, until bytes, or an end, wait unread at a connection to it.
+
+        The kernel's table knows: its columns are number, own address, the other's, state (01 is established, and
+        sockets that were reset are gone), and the bytes to write and to read.
+        """
+        other, until = f"0100007F:{self.ports[name]:04X}", time.monotonic() + 5
+        while time.monotonic() < until:
+            lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            mine = [(line[3], int(line[4].partition(":")[2], 16)) for line in lines if line[2] == other]
+            if not mine or any(state != "01" or unread for state, unread in mine):
+                return
+        raise AssertionError("nothing arrived")
 
     def stop(self):
         self._control.close()

@@ -9,6 +9,7 @@ import pytest
 from fastdag.errors import InvalidValue, UpstreamError, UpstreamTimeout
 from tests.faults.conftest import eventually
 from tests.faults.rows import OK
+from tests.machine import PAUSE
 
 EARLY = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
 LARGE = bytes(5 << 20)
@@ -75,7 +76,7 @@ def test_m03_nothing_starts_a_line_of_its_own(client, how):
 
 @pytest.mark.parametrize("body", [LARGE, [bytes(65536)] * 80], ids=["bytes", "iterable"])
 def test_u60_upstream_that_does_not_read_leaks_nothing(client, body):
-    path = client.upstream.script(("no_read", 0.5), ("fin",))
+    path = client.upstream.script(("no_read", 1.5), ("fin",))
 
     def post():
         with pytest.raises(UpstreamTimeout) as caught:
@@ -84,8 +85,8 @@ def test_u60_upstream_that_does_not_read_leaks_nothing(client, body):
 
     started = time.monotonic()
     greenlets = [gevent.spawn(post) for _ in range(20)]
-    assert all(greenlet.get(timeout=2) for greenlet in greenlets)
-    assert time.monotonic() - started < 1
+    assert all(greenlet.get(timeout=5) for greenlet in greenlets)
+    assert time.monotonic() - started < 0.2 + PAUSE
     assert "[0 active, 0 idle]" in repr(client.transport)
     assert client.transport.dropped == {"timeout": 20}
 
@@ -124,7 +125,7 @@ def test_iterable_that_waits_is_bounded_by_the_deadline(client):
     with pytest.raises(UpstreamTimeout) as caught:
         client.call(client.upstream.script(("body",)), method="POST", body=pieces(), seconds=0.1)
     assert caught.value.sent
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 0.1 + PAUSE
 
 
 def test_iterable_is_pulled_no_faster_than_it_is_sent(client):
@@ -136,7 +137,7 @@ def test_iterable_is_pulled_no_faster_than_it_is_sent(client):
             yield bytes(65536)
 
     with pytest.raises(UpstreamTimeout):
-        client.call(client.upstream.script(("no_read", 0.3), ("fin",)), method="POST", body=pieces(), seconds=0.1)
+        client.call(client.upstream.script(("no_read", 1), ("fin",)), method="POST", body=pieces(), seconds=0.1)
     assert len(pulled) < 500
 
 
@@ -156,7 +157,7 @@ def test_stream(client):
 
 def test_stream_that_nobody_reads_ends_with_the_deadline(client):
     path = client.upstream.script(("send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab"), ("stall",))
-    answer = client.call(path, stream=True, seconds=0.1)
+    answer = client.call(path, stream=True, seconds=0.8)
     assert "[1 active" in repr(client.transport)
     assert eventually(lambda: "[0 active" in repr(client.transport))
     with pytest.raises(UpstreamTimeout):
@@ -179,7 +180,7 @@ def test_closing_a_stream_that_is_at_its_end_leaves_the_next_call_alone(client):
     greenlet = gevent.spawn(client.call, other)
     gevent.sleep(0.02)
     answer.close()
-    assert greenlet.get(timeout=1).content == b"ok"
+    assert greenlet.get(timeout=5).content == b"ok"
 
 
 def test_stream_is_bounded_and_decoded(client):

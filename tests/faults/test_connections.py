@@ -39,12 +39,12 @@ def test_last_used_connection_is_taken_first(client):
 
 
 def test_x07_late_answer_is_nobodys(client):
-    late = client.upstream.script(("sleep", 0.3), ("send", OK.replace("ok", "A!")))
+    late = client.upstream.script(("sleep", 0.8), ("send", OK.replace("ok", "A!")))
     with pytest.raises(UpstreamTimeout) as caught:
         client.call(late, seconds=0.1)
     assert (caught.value.sent, caught.value.received) == (True, False)
     client.healthy()
-    gevent.sleep(0.25)
+    gevent.sleep(0.75)
     client.healthy()
     assert client.transport.dropped == {"timeout": 1}
 
@@ -68,9 +68,7 @@ def test_bytes_on_an_idle_connection_close_it(client):
 
 def test_bytes_that_the_loop_has_not_seen_yet_close_it_too(client):
     client.call(client.upstream.script(("send", OK), ("sleep", 0.01), ("send", OK.replace("ok", "no"))))
-    until = time.monotonic() + 0.1
-    while time.monotonic() < until:  # the loop has no turn
-        pass
+    client.upstream.until_something_arrived()
     client.healthy()
     assert client.transport.dropped == {"unsolicited_bytes": 1}
 
@@ -85,7 +83,7 @@ def test_u42_upstream_closes_idle_connections(client, method):
         except UpstreamConnectError:
             failures += 1
         gevent.sleep(0.0085 + number % 10 * 0.0003)  # around the moment at which it closes
-    assert failures <= (0 if method == "GET" else 1)
+    assert failures <= (0 if method == "GET" else 3)  # crossed with the close; one more per pause of the machine
     if method == "POST":
         assert requests(client, path) <= 200
 
@@ -111,9 +109,7 @@ def test_u04_post_that_may_have_been_seen_is_not_sent_again(client):
 
 def test_post_of_which_not_a_byte_left_is_sent_again(client, monkeypatch):
     client.call(client.upstream.script(("send", OK), ("rst",)))
-    until = time.monotonic() + 0.05
-    while time.monotonic() < until:  # the loop has no turn
-        pass
+    client.upstream.until_something_arrived()
     monkeypatch.setattr(Connection, "is_silent", lambda self: True)
     assert client.call("/echo/x", method="POST", body=b"order", idempotent=False).content == b"x"
     assert requests(client, "/echo/x") == 1
@@ -133,7 +129,7 @@ def test_u01_refused(client):
 
 
 def test_idle_limit(make_client):
-    client = make_client(idle=0.05)
+    client = make_client(idle=0.5)
     client.healthy()
     assert client.idle() == 1
     assert eventually(lambda: client.idle() == 0)
@@ -157,7 +153,7 @@ def test_u43_closes_after_some_requests(client):
 
 def test_maximum_age(make_client):
     client = make_client(max_age=0.1)
-    until = time.monotonic() + 0.5
+    until = time.monotonic() + 5
     while client.upstream.order()["connections"] < 3:
         client.healthy()
         assert time.monotonic() < until
@@ -187,7 +183,7 @@ def test_kill_while_it_waits_closes_the_connection(client, error):
     assert eventually(lambda: requests(client, path) == 1)
     assert "[1 active, 0 idle]" in repr(client.transport)
     with quiet():
-        greenlet.kill(error, timeout=1)
+        greenlet.kill(error, timeout=5)
     assert "[0 active, 0 idle]" in repr(client.transport)
     assert client.transport.dropped == {"cancelled": 1}
     if isinstance(error, gevent.Timeout):
@@ -198,27 +194,28 @@ def test_kill_while_it_connects(client):
     greenlet = gevent.spawn(client.call, "/", host=Host.parse(f"https://127.0.0.1:{client.upstream.ports['mute']}"))
     assert eventually(lambda: "[1 active" in repr(client.transport))
     gevent.sleep(0.02)
-    greenlet.kill(timeout=1)
+    greenlet.kill(timeout=5)
     assert "[0 active, 0 idle]" in repr(client.transport)
 
 
 def test_answer_that_is_there_counts_more_than_a_late_timer(client):
     path = client.upstream.script(("sleep", 0.02), ("send", OK))
-    greenlet = gevent.spawn(client.call, path, seconds=0.1)
+    late = time.monotonic() + 0.9
+    greenlet = gevent.spawn(client.call, path, seconds=0.8)
     assert eventually(lambda: requests(client, path) == 1)
-    until = time.monotonic() + 0.2
-    while time.monotonic() < until:  # the loop is blocked until the timer is late, with the answer in the socket
+    client.upstream.until_something_arrived()
+    while time.monotonic() < late:  # the loop is blocked until the timer is late, with the answer in the socket
         pass
-    assert greenlet.get(timeout=1).content == b"ok"
+    assert greenlet.get(timeout=5).content == b"ok"
 
 
 def test_timer_is_not_early_after_a_blocked_loop(client):
-    path = client.upstream.script(("sleep", 0.15), ("send", OK))
+    path = client.upstream.script(("sleep", 0.4), ("send", OK))
     client.healthy()
-    until = time.monotonic() + 0.2
+    until = time.monotonic() + 0.8
     while time.monotonic() < until:
         pass
-    assert client.call(path, seconds=0.3).content == b"ok"
+    assert client.call(path, seconds=1.0).content == b"ok"
 
 
 def test_no_time_left_is_no_call(client):
@@ -246,7 +243,7 @@ def test_close_with_a_call_in_flight(client):
     greenlet = gevent.spawn(client.call, path)
     assert eventually(lambda: requests(client, path) == 1)
     client.transport.close()
-    assert greenlet.get(timeout=1).content == b"ok"
+    assert greenlet.get(timeout=5).content == b"ok"
     assert eventually(lambda: client.upstream.order()["open"] == 0)
 
 

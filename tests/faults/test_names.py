@@ -9,6 +9,7 @@ import pytest
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
 from fastdag.upstream.call import Host
 from tests.faults.conftest import eventually
+from tests.machine import PAUSE, least, seconds_of
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_one_look_up_for_many_calls(make_client):
 
 def test_u47_look_up_that_hangs_is_in_nobodys_way(make_client, sink):
     port, received = sink
-    client = make_client(nameservers=["127.0.0.1"], nameserver_port=port, connect_timeout=0.2)
+    client = make_client(nameservers=["127.0.0.1"], nameserver_port=port, connect_timeout=1.0)
 
     def hang(number):
         with pytest.raises(UpstreamTimeout, match="looking up") as caught:
@@ -67,12 +68,15 @@ def test_u47_look_up_that_hangs_is_in_nobodys_way(make_client, sink):
     started = time.monotonic()
     hanging = [gevent.spawn(hang, number) for number in range(30)]
     assert eventually(lambda: len(received) >= 15)
-    before = time.monotonic()
-    client.healthy()
-    client.healthy(place(client, "localhost"))
-    assert time.monotonic() - before < 0.1
-    assert not any(greenlet.get(timeout=1) for greenlet in hanging)
-    assert time.monotonic() - started < 0.5
+
+    def ask_others():
+        client.healthy()
+        client.healthy(place(client, "localhost"))
+
+    assert least(lambda: seconds_of(ask_others)) < 0.1
+    assert not any(greenlet.ready() for greenlet in hanging)
+    assert not any(greenlet.get(timeout=5) for greenlet in hanging)
+    assert time.monotonic() - started < 1.0 + PAUSE
 
 
 def test_u46_changes_are_followed(make_client):
@@ -99,12 +103,12 @@ def test_name_server_that_fails_leaves_the_old_addresses(make_client):
 def test_name_server_that_hangs_leaves_time_for_the_old_addresses(make_client):
     def resolve(name):
         if client.transport._pools[0].hosts and asked:
-            gevent.sleep(1)
+            gevent.sleep(10)
         asked.append(name)
         return ["127.0.0.1"]
 
     asked = []
-    client = make_client(resolve=resolve, dns_ttl=0, reuse=False, connect_timeout=0.2)
+    client = make_client(resolve=resolve, dns_ttl=0, reuse=False, connect_timeout=0.5)
     for _ in range(2):
         client.healthy(place(client, "a.test"))
     client.transport.close()
@@ -152,7 +156,7 @@ def test_connecting_is_bounded_in_total(make_client, black_hole):
     with pytest.raises(UpstreamTimeout, match="connecting") as caught:
         client.call("/", host=Host.parse(f"http://many.test:{black_hole}"))
     assert not caught.value.sent
-    assert time.monotonic() - started < 0.4
+    assert time.monotonic() - started < 0.2 + PAUSE  # ten times 0.2 s are two
 
 
 def test_u48_addresses_that_are_refused(make_client):

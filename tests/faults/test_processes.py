@@ -5,7 +5,6 @@ import resource
 import subprocess
 import sys
 import textwrap
-import time
 
 import gevent
 import pytest
@@ -16,6 +15,7 @@ from fastdag.errors import UpstreamConnectError
 from fastdag.upstream.call import Call
 from tests.faults.conftest import ROOT, eventually
 from tests.faults.rows import OK
+from tests.machine import PAUSE
 
 PRELUDE = """
     from gevent import monkey; monkey.patch_all()
@@ -45,7 +45,7 @@ def run(upstream, program, *arguments):
 
 def test_forked_child_has_connections_of_its_own(upstream):
     """The parent has one call in flight and one idle connection when it forks; the child may touch neither."""
-    late = upstream.script(("sleep", 0.3), ("send", OK))
+    late = upstream.script(("sleep", 1.5), ("send", OK))
     upstream.order(forget=True)
     program = """
     ask("/echo/before")
@@ -54,7 +54,7 @@ def test_forked_child_has_connections_of_its_own(upstream):
     child = os.fork()
     print(ask("/echo/child" if child == 0 else "/echo/parent"), flush=True)
     if child == 0:
-        gevent.sleep(0.4)  # the copy of the waiting call ends by itself, and without the parent's answer
+        waiting.join(5)  # the copy of the waiting call ends by itself, and without the parent's answer
         print("copy", waiting.successful(), repr(transport).replace(" ", "_"), flush=True)
         os._exit(0)
     print("original", waiting.get(), flush=True)
@@ -148,6 +148,13 @@ def test_calls_in_flight_are_small(upstream):
 
 def test_waiting_call_keeps_the_loop_alive_and_an_idle_connection_does_not(upstream):
     slow = upstream.script(("sleep", 0.1), ("send", OK))
-    started = time.monotonic()
-    assert run(upstream, "    print(ask(sys.argv[2])); gevent.wait(); print('end')", slow) == ["ok", "end"]
-    assert time.monotonic() - started < 3
+    program = """
+    import time
+    print(ask(sys.argv[2]))
+    answered = time.monotonic()
+    gevent.wait()
+    print(time.monotonic() - answered)
+    """
+    answer, seconds = run(upstream, program, slow)
+    assert answer == "ok"
+    assert float(seconds) < PAUSE  # the connection would be kept for four

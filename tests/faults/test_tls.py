@@ -10,6 +10,7 @@ import pytest
 from fastdag.errors import UpstreamConnectError, UpstreamProtocolError, UpstreamTimeout
 from fastdag.upstream.call import Host
 from tests.faults.rows import OK
+from tests.machine import PAUSE
 
 BARE = "HTTP/1.1 200 OK\r\n\r\nok"
 
@@ -81,7 +82,7 @@ def test_u44_no_server_hello(make_client):
     with pytest.raises(UpstreamTimeout) as caught:
         client.call("/", host=Host.parse(f"https://127.0.0.1:{client.upstream.ports['mute']}"))
     assert not caught.value.sent
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 0.1 + PAUSE
 
 
 def test_end_with_close_notify_is_an_end(tls):
@@ -100,9 +101,7 @@ def test_two_answers_in_one_record(tls):
 
 def test_bytes_on_an_idle_connection(tls):
     tls.call(tls.upstream.script(("send", OK), ("sleep", 0.01), ("send", OK)), host="good")
-    until = time.monotonic() + 0.05
-    while time.monotonic() < until:  # the loop has no turn
-        pass
+    tls.upstream.until_something_arrived("good")
     tls.healthy("good")
     assert tls.transport.dropped == {"unsolicited_bytes": 1}
 
@@ -126,7 +125,7 @@ def test_split_records(tls, split):
 def test_upstream_that_does_not_read(tls):
     with pytest.raises(UpstreamTimeout):
         tls.call(
-            tls.upstream.script(("no_read", 0.3), ("fin",)),
+            tls.upstream.script(("no_read", 1), ("fin",)),
             method="POST",
             body=bytes(5 << 20),
             host="good",

@@ -8,6 +8,7 @@ from gevent.event import Event
 from fastdag.errors import NodeError, UpstreamRejected
 from fastdag.graph import Graph
 from fastdag.upstream.client import Upstream
+from tests.machine import PAUSE
 from tests.upstream.scripted import Scripted
 
 READ, STALL = Scripted.READ, Scripted.STALL
@@ -30,13 +31,13 @@ def upstream(request):
 
 
 def test_calls_that_need_not_wait_for_each_other_overlap(upstream):
-    _, up = upstream([READ, 0.1, OK])
+    _, up = upstream([READ, 0.4, OK])
     graph = Graph("page")
     for name in "abcdefgh":
         graph.fetch(name, up, f"/{name}", output=name)
     start = time.monotonic()
     assert graph.run({}).merged == {name: {"a": 1} for name in "abcdefgh"}
-    assert time.monotonic() - start < 0.4
+    assert time.monotonic() - start < 0.4 + PAUSE  # eight times 0.4 s are more than three
 
 
 def test_call_of_a_failed_run_is_broken_off(upstream):
@@ -64,7 +65,7 @@ def test_deadline_of_the_run_ends_its_calls(upstream):
     with pytest.raises(NodeError) as caught:
         graph.run({})
     assert caught.value.reason == "timeout"
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 0.1 + PAUSE
     assert server.settled()
 
 
@@ -96,7 +97,7 @@ def test_abandoned_node_can_call_nobody(upstream):
             done.set()
 
     graph.run({})
-    assert done.wait(1)
+    assert done.wait(10)
     assert caught == ["cancelled"]
     assert server.connections == 0
 
@@ -113,5 +114,5 @@ def test_call_of_a_run_inside_a_run_has_the_outer_deadline(upstream):
 
     start = time.monotonic()
     assert outer.run({}).outcomes["page"].reason == "timeout"
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 0.1 + PAUSE
     assert server.settled()

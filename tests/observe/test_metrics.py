@@ -165,7 +165,7 @@ count = metrics.events()["retry.scheduled"]
 started = metrics.events()["request.started"]
 for _ in range(int(sys.argv[1])):
     count("retry.scheduled", {"upstream": "catalog"})
-started("request.started", {"method": "GET"})
+started("request.started", {"method": "GET", "path": "/", "request_id": "7", "environ": {}})
 print("counted", flush=True)
 gevent.sleep(0.05)
 print("written", flush=True)

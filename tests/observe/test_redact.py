@@ -42,9 +42,9 @@ def test_what_is_no_secret_stays(text):
     "text", ["token=" * 20_000, "a_" * 50_000, "://" * 30_000, "eyJ" + "a." * 50_000, "sid " * 20_000]
 )
 def test_no_text_takes_long(text):
-    start = time.perf_counter()
+    start = time.process_time()
     one_line(text)
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_a_line_has_an_end():

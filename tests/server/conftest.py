@@ -22,8 +22,7 @@ def ours(tmp_path_factory):
 def hasty(tmp_path_factory):
     """Ours, with every limit short or low."""
     options = (
-        "header_timeout=0.4, body_timeout=0.4, write_timeout=0.4, max_request_bytes=1000, admission=4, "
-        "blocked_after=0.25"
+        "header_timeout=1, body_timeout=1, write_timeout=1, max_request_bytes=1000, admission=4, blocked_after=0.25"
     )
     settings = "keepalive = 1\nworker_connections = 12"
     with serving(tmp_path_factory.mktemp("hasty"), options=options, settings=settings) as server:

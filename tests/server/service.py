@@ -51,16 +51,20 @@ def sums(context):
 
 
 told = Graph("told")
+events = []
 
 
 @told.node(output=True)
 def notebook(context):
-    taken = notes[:]
+    taken, heard = notes[:], events[:]
     notes.clear()
-    return {"notes": taken}
+    events.clear()
+    return {"notes": taken, "events": heard}
 
 
 app = App()
 app.add_graph("/page", page)
 app.add_graph("/heavy", heavy)
 app.add_graph("/told", told)
+for name in ("request.shed", "loop.lagged"):
+    app.instruments.on(name, lambda name, fields: events.append([name, dict(fields)]))

@@ -1,22 +1,20 @@
 """More than can be served: refused at once and in words, health checks aside (FAULTS.md L01, L04, R01)."""
 
-import time
-
 import gevent
 import pytest
 
+from tests.machine import least, seconds_of
 from tests.server.serving import serving
 
-SLOW = "GET /slow?s=0.6 HTTP/1.1\r\nHost: a\r\n\r\n"
+SLOW = "GET /slow?s=2 HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def test_beyond_the_limit_a_request_is_answered_503_at_once_and_health_checks_are_served(hasty):
     clients = [hasty.client().send(SLOW) for _ in range(4)]
     hasty.until(lambda: hasty.get("/").status == 503)
-    began = time.monotonic()
+    assert least(lambda: seconds_of(lambda: hasty.get("/")), times=5) < 0.2
     with hasty.client() as client:
         refused = client.get("/")
-        assert time.monotonic() - began < 0.2
         assert (refused.status, refused["retry-after"], refused["connection"]) == (503, "1", "keep-alive")
         assert refused.json()["title"] == "Service Unavailable"
         assert (client.get("/livez").status, client.get("/readyz").status) == (200, 200)
@@ -51,16 +49,14 @@ def test_under_five_times_the_load_nine_tenths_of_the_capacity_are_served(tmp_pa
 
     answered = []
     with serving(tmp_path, options=f"admission={admission}") as server:
-        began = time.monotonic()
         asking = []
-        for number in range(int(seconds * rate)):
+        for _ in range(int(seconds * rate)):
             asking.append(gevent.spawn(ask, server))
-            gevent.sleep(max(0.0, began + number / rate - time.monotonic()))
+            gevent.sleep(1 / rate)  # what a pause of the machine leaves out is not made up for: that would be a burst
         gevent.joinall(asking, raise_error=True)
-        took = time.monotonic() - began
         assert server.get("/livez").status == 200
     assert set(answered) == {200, 503}
-    assert answered.count(200) >= 0.9 * admission / service * min(took, seconds)
+    assert answered.count(200) >= 0.9 * admission / service * seconds
 
 
 def test_out_of_descriptors_the_worker_rests_and_recovers(tmp_path):

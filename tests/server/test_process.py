@@ -9,6 +9,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from tests.machine import PAUSE
 from tests.server.serving import OURS, serving
 
 
@@ -49,14 +50,14 @@ class Users:
 
 
 def test_sigterm_lets_work_end_turns_readiness_off_and_serves_those_who_have_not_heard(tmp_path):
-    with serving(tmp_path, options="linger=0.8") as server:
+    with serving(tmp_path, options="linger=2") as server:
         idle = server.client()
         idle.get("/")
-        busy = server.client().send("GET /slow?s=0.6 HTTP/1.1\r\nHost: a\r\n\r\n")
+        busy = server.client().send("GET /slow?s=1.5 HTTP/1.1\r\nHost: a\r\n\r\n")
         server.until(lambda: server.stats()["running"] == 2)
         began = time.monotonic()
         server.process.terminate()
-        server.until(lambda: server.get("/readyz").status == 503, seconds=0.5)
+        server.until(lambda: server.get("/readyz").status == 503, seconds=0.5 + PAUSE)
         assert server.get("/").status == 200
         late = idle.get("/")
         assert (late.body, late["connection"]) == (b"hello", "close")
@@ -65,8 +66,8 @@ def test_sigterm_lets_work_end_turns_readiness_off_and_serves_those_who_have_not
         for client in (idle, busy):
             assert client.rest() == b""
             client.sock.close()
-        assert server.process.wait(5) == 0
-        assert time.monotonic() - began < 4
+        assert server.process.wait(8) == 0
+        assert time.monotonic() - began < 5 + PAUSE  # what a run may take, and three seconds
 
 
 def test_what_cannot_end_in_time_is_answered_503_before_the_kill(tmp_path):
@@ -116,7 +117,7 @@ def test_a_killed_worker_is_replaced_and_takes_only_its_own_requests(tmp_path):
         server.until(lambda: len(server.workers()) == 2)
         server.get("/")
         os.kill(server.workers()[0], signal.SIGKILL)
-        server.until(lambda: len(server.workers()) == 2, seconds=2)
+        server.until(lambda: len(server.workers()) == 2, seconds=2 + PAUSE)
         assert [server.get("/").status for _ in range(20)] == [200] * 20
 
 
@@ -126,9 +127,9 @@ def test_workers_end_when_their_master_is_killed(tmp_path, worker):
         server.get("/")
         pid = server.workers()[0]
         server.process.kill()
-        server.process.wait(2)
-        server.until(lambda: not runs(pid), seconds=2)
-        server.until(lambda: refuses(server.address), seconds=1)
+        server.process.wait(5)
+        server.until(lambda: not runs(pid), seconds=2 + PAUSE)
+        server.until(lambda: refuses(server.address), seconds=1 + PAUSE)
 
 
 def refuses(path):
@@ -157,7 +158,7 @@ def test_a_loop_that_is_held_is_reported_with_its_stack_and_counted(ours):
 
 
 def test_a_worker_that_hangs_is_replaced_and_its_stack_is_in_the_log(tmp_path):
-    with serving(tmp_path, settings="workers = 2\ntimeout = 1\ngraceful_timeout = 1") as server:
+    with serving(tmp_path, settings="workers = 2\ntimeout = 2\ngraceful_timeout = 1") as server:
         server.until(lambda: len(server.workers()) == 2)
         server.get("/")
         before = server.workers()
@@ -179,7 +180,7 @@ def test_a_log_that_nobody_reads_holds_up_nothing(tmp_path):
                 began = time.monotonic()
                 assert server.get("/log").body == b"logged"
                 assert server.get("/").body == b"hello"
-                assert time.monotonic() - began < 1
+                assert time.monotonic() - began < PAUSE  # whom the pipe held up would wait for ever
             os.kill(server.process.pid, signal.SIGKILL)
     finally:
         os.close(reading)
@@ -226,6 +227,27 @@ def test_what_the_worker_cannot_do_is_refused_at_the_start(tmp_path, settings, s
         server.until(lambda: server.process.poll() is not None)
         assert server.process.wait(5) == 1
         assert says in server.words()
+
+
+def test_a_reload_to_settings_that_are_refused_keeps_those_from_before(tmp_path):
+    with serving(tmp_path) as server:
+        conf = tmp_path / "gunicorn.conf.py"
+        before = conf.read_text()
+
+        def reload(more):
+            (old,) = server.until(server.workers)
+            conf.write_text(before + more)
+            server.process.send_signal(signal.SIGHUP)
+            server.until(lambda: server.workers() not in ([], [old]) and old not in server.workers())
+            with server.client() as client:
+                return client.get("/")["connection"]
+
+        assert reload("http_parser = 'python'\nkeepalive = 0\n") == "keep-alive"
+        assert (
+            "with the settings from before, because of the new ones:\nhttp_parser = 'python' is not" in server.words()
+        )
+        assert reload("keepalive = 0\n") == "close"
+        assert server.process.poll() is None
 
 
 def test_what_it_does_not_speak_is_served_by_gunicorns_own_code(tmp_path):

@@ -2,12 +2,14 @@
 
 import pytest
 
+from fastdag.events import EVENTS
+from tests.machine import PAUSE
 from tests.server.serving import access_lines, serving
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("service"), program="tests.server.service:app") as server:
+    with serving(tmp_path_factory.mktemp("service"), program="tests.server.service:app", options="linger=3") as server:
         yield server
 
 
@@ -18,7 +20,7 @@ def test_a_departure_cancels_the_run_its_nodes_and_what_would_have_come(service,
     seen = []
     service.until(lambda: seen.extend(service.get("/told").json()["notes"]) or "detail began" in seen)
     getattr(client, leave)()
-    service.until(lambda: seen.extend(service.get("/told").json()["notes"]) or len(seen) >= 6, seconds=0.5)
+    service.until(lambda: seen.extend(service.get("/told").json()["notes"]) or len(seen) >= 6, seconds=1.5)
     client.sock.close()
     assert sorted(seen[:4]) == ["detail began", "price began", "user began", "user ended"]
     assert sorted(seen[4:]) == ["detail Cancelled", "price Cancelled"]
@@ -31,12 +33,32 @@ def test_the_node_that_holds_the_loop_is_named_in_the_log(service):
     assert "by node 'sums' in hold_the_loop (" in service.words()
 
 
+def test_what_the_worker_refuses_and_finds_is_told_to_the_apps_instruments(tmp_path):
+    with serving(tmp_path, program="tests.server.service:app", options="admission=1, linger=3") as service:
+        busy = service.client()
+        assert busy.get("/told").status == 200  # it is served before anybody that connects from now on
+        busy.send("GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
+        service.until(lambda: service.get("/told").status == 503)
+        busy.reset()
+        heard = []
+        answer = service.until(lambda: (found := service.get("/told")).status == 200 and found)
+        heard += answer.json()["events"]
+        assert heard[0] == ["request.shed", {"path": "/told", "request_id": "", "draining": False}]
+        service.get("/heavy")
+        ((name, fields),) = [each for each in service.get("/told").json()["events"] if each[1].get("by")]
+        assert (name, set(fields)) == ("loop.lagged", set(EVENTS["loop.lagged"]))
+        service.process.terminate()
+        service.until(lambda: service.get("/readyz").status == 503, seconds=0.5 + PAUSE)
+        shed = [fields for name, fields in service.get("/told").json()["events"] if name == "request.shed"]
+        assert shed[-1] == {"path": "/readyz", "request_id": "", "draining": True}
+
+
 def test_health_is_answered_by_the_app_and_while_draining_by_the_worker(service):
     assert service.get("/livez").json() == {"status": "ok"}
     assert service.get("/readyz").status == 200
     busy = service.client().send("GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
     service.process.terminate()
-    service.until(lambda: service.get("/readyz").status == 503, seconds=0.5)
+    service.until(lambda: service.get("/readyz").status == 503, seconds=0.5 + PAUSE)
     assert service.get("/livez").status == 200
     assert busy.answer().status == 200
     busy.sock.close()

@@ -190,8 +190,10 @@ class Shell:
 
 
 def _greenlets() -> int:
-    """How many live that are not waiting to be used again."""
-    living = sum(isinstance(found, greenlet) and bool(found) for found in gc.get_objects())
+    """How many live that are not waiting to be used again; those that native threads have as their first aside."""
+    living = sum(
+        isinstance(found, greenlet) and bool(found) and found.parent is not None for found in gc.get_objects()
+    )
     return living - len(crew()._idle)
 
 

@@ -78,7 +78,7 @@ def _back() -> Iterator[tuple[Back, str]]:
     server = StreamServer(("127.0.0.1", 0), back.handle)
     server.start()
     yield back, f"http://127.0.0.1:{server.server_port}"
-    server.stop(timeout=1)
+    server.stop(timeout=5)
 
 
 @pytest.fixture

@@ -8,19 +8,28 @@ from typing import Any
 from fastdag import App, Graph, Upstream
 
 back = Upstream(
-    "back", os.environ["BACK"], timeout=0.4, retry=None, breaker=None, forward_headers=("accept-language",)
+    "back",
+    os.environ["BACK"],
+    timeout=3.0,
+    attempt_timeout=3.0,
+    connect_timeout=3.0,
+    retry=None,
+    breaker=None,
+    forward_headers=("accept-language",),
 )
 
-solo = Graph("solo", timeout=1.0)
+solo = Graph("solo", timeout=5.0)
 solo.fetch("thing", back, "/items/{path.id}", params={"q": "{query.q?}"}, headers={"X-Tenant": "{query.tenant?}"})
 
-page = Graph("page", timeout=1.0)
+page = Graph("page", timeout=5.0)
 page.fetch("user", back, "/user", output="user")
 page.fetch("detail", back, "/detail/{user.id}", output="detail")
 # After the user, so that a page that fails has no call on its way, which would reach the upstream in the next test.
-page.fetch("ads", back, "/ads", after="user", optional=True, output="ads", return_headers={"X-Total": "last"})
+page.fetch(
+    "ads", back, "/ads", after="user", optional=True, timeout=0.8, output="ads", return_headers={"X-Total": "last"}
+)
 
-order = Graph("order", timeout=1.0)
+order = Graph("order", timeout=5.0)
 order.fetch("charge", back, "/charge", method="POST", json="{json}", output="charge")
 order.fetch("audit", back, "/audit", method="POST", json={"size": "{json.size}"}, output="audit")
 
@@ -40,7 +49,7 @@ def said(context: Any) -> dict[str, Any]:
     return {"client": context.client, "query": context.query, "in_flight": app.in_flight}
 
 
-live = Graph("live", timeout=3.0)
+live = Graph("live", timeout=5.0)
 live.fetch("slow", back, "/slow", output="slow", timeout=2.5)
 
 

@@ -39,7 +39,7 @@ def test_more_requests_than_admitted_get_503_and_health_is_exempt() -> None:
     assert shed.content_type == "application/problem+json"
     assert shed.json["reason"] == "shed"
     assert shed.headers["Retry-After"] == "1"
-    assert seen == [{"path": "/", "request_id": "second"}]
+    assert seen == [{"path": "/", "request_id": "second", "draining": False}]
     assert app.get("/livez").status_int == 200
     assert app.get("/readyz").status_int == 200
 

@@ -18,7 +18,7 @@ from tests.web.conftest import Asked, Back
 
 @pytest.fixture
 def upstream(_back: tuple[Back, str]) -> Any:
-    made = Upstream("back", _back[1], timeout=0.3, retry=None, breaker=None)
+    made = Upstream("back", _back[1], timeout=1.0, retry=None, breaker=None)
     yield made
     made.close()
 
@@ -194,7 +194,7 @@ def test_a_list_can_be_the_whole_answer(back: Back, upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("scripted", "reason"),
     [
-        (1.0, "timeout"),
+        (3.0, "timeout"),
         (json_answer({}, status="500 Oops"), "status"),
         (json_answer({}, status="404 Not Found"), "status"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno!", "decode"),
@@ -220,7 +220,7 @@ def test_an_optional_upstream_that_fails_leaves_the_rest(
 
 def test_a_static_answer_can_stand_in(back: Back, upstream: Upstream) -> None:
     graph = Graph("g")
-    back.script["/bad"] = 1.0
+    back.script["/bad"] = 3.0
     graph.fetch("bad", upstream, "/bad", output="bad", fallback={"static": True})
 
     response = serve(graph).get("/")

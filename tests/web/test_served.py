@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -122,7 +121,7 @@ def test_an_upstream_header_with_control_characters_breaks_nothing(served: Serve
 
 
 def test_an_optional_upstream_that_hangs_leaves_a_partial_answer(served: Server, back: Back) -> None:
-    back.script["/ads"] = 1.0
+    back.script["/ads"] = 3.0
 
     answer = served.get("/page")
 
@@ -259,20 +258,20 @@ def test_large_answers_are_compressed_and_vary(served: Server, back: Back) -> No
 
 
 def test_a_client_that_leaves_stops_what_was_begun_for_it(trusting: Server, back: Back) -> None:
-    back.script["/user"] = 0.35
+    back.script["/user"] = 2.0
 
     with trusting.client() as client:
         client.send("GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
         trusting.until(lambda: [asked for asked in back.asked if "/user" in asked.line])
         client.reset()
-    trusting.until(lambda: trusting.get("/echo").json()["in_flight"] == 1, seconds=0.3)
+    trusting.until(lambda: trusting.get("/echo").json()["in_flight"] == 1, seconds=1.5)
     trusting.until(lambda: "/user" in back.answered)  # somebody who is not there any more
 
     assert not [asked for asked in back.asked if "/detail" in asked.line]
 
 
 def test_frames_arrive_one_by_one(served: Server, back: Back) -> None:
-    back.script["/slow"] = 0.2
+    back.script["/slow"] = 0.5
 
     with served.client() as client:
         client.send("GET /live HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n")
@@ -280,12 +279,11 @@ def test_frames_arrive_one_by_one(served: Server, back: Back) -> None:
         assert b"content-type: application/x-ndjson" in head
         assert b"transfer-encoding: chunked" in head
         first = client.read_until(b"\n")
-        began = time.monotonic()
+        assert "/slow" not in back.answered
         rest = client.read_until(b"\r\n0\r\n\r\n")
 
     assert b'"key":"quick"' in first or b'"key":"quick"' in rest.partition(b"\n")[0]
     assert b'"frame":"end","complete":true' in rest
-    assert time.monotonic() - began > 0.1
 
 
 def test_a_client_that_leaves_a_stream_frees_its_place(served: Server, back: Back) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from fastdag.context import Context
 from fastdag.web.trace import trace_context
+from tests.machine import least
 from tests.web.common import client, graph_of
 
 TRACE, SPAN = "12345678901234567890123456789012", "1234567890123456"
@@ -140,9 +141,10 @@ def test_nodes_and_upstreams_find_what_to_send_along() -> None:
 
 @pytest.mark.parametrize("hostile", ["-" * 8000, "a=" + " " * 8000, "a@" * 4000, "k=1," * 2000])
 def test_hostile_headers_take_no_time(hostile: str) -> None:
+    def measured() -> float:
+        begin = time.process_time()
+        sent(state=hostile)
+        sent(parent=hostile)
+        return time.process_time() - begin
 
-    begin = time.process_time()
-    sent(state=hostile)
-    sent(parent=hostile)
-
-    assert time.process_time() - begin < 0.01
+    assert least(measured) < 0.01

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fastdag.concurrency import Timeout
 from fastdag.deadline import earliest
@@ -92,19 +91,12 @@ class Attempts:
     def tell_start(self, call: Call) -> None:
         instruments = self._site.instruments
         if "attempt.started" in instruments.heard:
-            instruments.emit("attempt.started", **self._about(call))
+            instruments.tell("attempt.started", *self._about(call))
 
     def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
         instruments = self._site.instruments
         if "attempt.ended" in instruments.heard:
-            instruments.emit("attempt.ended", **self._about(call), status=status, reason=reason, elapsed=elapsed)
+            instruments.tell("attempt.ended", *self._about(call), status, reason, elapsed)
 
-    def _about(self, call: Call) -> dict[str, Any]:
-        host = call.host.url if call.host else ""
-        return {
-            "upstream": self._site.name,
-            "host": host,
-            "method": call.method,
-            "attempt": call.attempt,
-            "call": call,
-        }
+    def _about(self, call: Call) -> tuple[str, str, str, int, Call]:
+        return self._site.name, call.host.url if call.host else "", call.method, call.attempt, call

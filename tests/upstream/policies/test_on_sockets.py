@@ -81,7 +81,7 @@ def state(upstream):
 
 
 def until(true):
-    patience = time.monotonic() + 2
+    patience = time.monotonic() + 10
     while not true():
         assert time.monotonic() < patience
         gevent.sleep(0.001)
@@ -96,14 +96,14 @@ def test_the_loser_of_a_hedge_loses_its_connection(service, upstream):
 
 
 def test_the_upstream_reads_how_long_it_has(service, upstream):
-    upstream(timeout=0.5).get("/x")
+    upstream(timeout=5, attempt_timeout=None).get("/x")
     (line,) = [line for line in service.heads[0].split(b"\r\n") if line.lower().startswith(b"fastdag-deadline:")]
-    assert 0.4 < float(line.split(b":")[1]) <= 0.5
+    assert 4 < float(line.split(b":")[1]) <= 5
 
 
 def test_a_thousand_coalesced_callers_send_one_request(service, upstream):
     up = upstream(coalesce=True)
-    service.delays = [0.05]
+    service.delays = [0.8]
     callers = [gevent.spawn(up.get, "/x") for _ in range(1000)]
     gevent.joinall(callers)
     assert {caller.value.content for caller in callers} == {b"{}"}

@@ -1,0 +1,21 @@
+"""What a machine that pauses, or is busy with something else, does to measurements, kept out of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+#: So much longer than it should a thing may take, in seconds, where it would take far longer if it were broken.
+PAUSE = 1.0
+
+
+def least(measure: Callable[[], float], times: int = 3) -> float:
+    """The smallest of some measurements: what a thing costs by itself, whatever hit the others."""
+    return min(measure() for _ in range(times))
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    """How long something takes."""
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
