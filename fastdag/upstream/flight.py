@@ -215,6 +215,9 @@ class Runway:
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
         call, now = flight.call, self._site.clock()
+        if self.observed:
+            status, reason = _told(end)
+            flight.within(lambda: self._attempts.tell_end(call, status, reason, now - flight.started))
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()
@@ -226,9 +229,6 @@ class Runway:
                 circuit.worked(now)
             elif isinstance(end, Response) or failed(call, end, now):
                 circuit.failure(self._breaker)  # type: ignore[arg-type]
-        if self.observed:
-            status, reason = _told(end)
-            flight.within(lambda: self._attempts.tell_end(call, status, reason, now - flight.started))
 
     def conclude(self, flight: Flight, end: Response | UpstreamError, pool: HostPool) -> Response:
         """In a greenlet: a first attempt that failed. Ask again if that may help."""
