@@ -83,7 +83,7 @@ def simulate(
     busy: float,
     requests: int,
     balancer: str = "two choices",
-    upstream: Callable[[random.Random], float] = lambda dice: 0.0,
+    upstream: float = 0.0,
     limit: int = 256,
     outage: Outage | None = None,
     seed: int = 1,
@@ -107,5 +107,5 @@ def simulate(
             seen.refused += 1
             continue
         idle_at[chosen] = now + waiting + service
-        seen.latencies.append((now, waiting + service + upstream(dice)))
+        seen.latencies.append((now, waiting + service + upstream))
     return seen

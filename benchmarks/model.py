@@ -111,9 +111,12 @@ class Fleet:
 
     - `rate`: requests per second of all; `busy`: how much of its core a worker may use
     - `cores`: workers of one machine
-    - `wait`: seconds that an upstream takes on average; a request's calls are made at once
+    - `wait`: seconds that an upstream takes on average; a request's calls are made at once, each to another upstream
     - `call_memory`: bytes of a call in flight, with its share of the run
     - `overhead`: KB of headers of a request or call, both ways; `packets`: of a request or call, both ways
+
+    The rest are the defaults of policies, per worker: calls in flight to an upstream, failures in a row that open a
+    breaker, seconds until it is probed, and retries per second that a budget gives besides its share.
     """
 
     costs: Costs
@@ -125,6 +128,10 @@ class Fleet:
     call_memory: float = 15e3
     overhead: float = 0.5
     packets: float = 4.0
+    bulkhead: int = 256
+    consecutive: int = 5
+    open: float = 5.0
+    retries: float = 1.0
 
     @property
     def workers(self) -> int:
@@ -147,6 +154,10 @@ class Fleet:
             "requests in flight": self.rate * self.wait,
             "calls in flight, a connection each": calls * self.wait,
             "MB for them": calls * self.wait * self.call_memory / 1e6,
+            "connections to an upstream that stalls": self.workers * self.bulkhead,
+            "failures until all know that it is broken": self.workers * self.consecutive,
+            "probes of it per second": self.workers / self.open,
+            "retries per second of it, at least": self.workers * self.retries,
         }
 
     def shares(self, whole: float) -> tuple[float, float, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import socket
 import sys
 import time
@@ -115,8 +114,8 @@ def start(children: Children, cores: Cores, workers: int) -> Running:
     server = NGINX.format(folder=folder, slowest=SLOWEST)
     asked = start_nginx(children, server, core=serving, port=upstream, name="scale-upstream")
     # With the reference service's own settings, but no log, and no worker that is replaced while it is measured.
-    command = [sys.executable, "-m", "gunicorn", "-c", ROOT / "gunicorn.conf.py", "--max-requests", "0"]
-    command.append("benchmarks.contestants.scale_page:app")
+    settings = ("-c", str(ROOT / "gunicorn.conf.py"), "--max-requests", "0")
+    command = [sys.executable, "-m", "gunicorn", *settings, "benchmarks.contestants.scale_page:app"]
     env = {"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": str(workers), "ACCESS_LOG": ""}
     env["UPSTREAM"] = f"http://127.0.0.1:{upstream}"
     service = children.start(command, core=order[:workers], env=env, port=port, name="scale")
@@ -196,13 +195,13 @@ def fit(found: dict[int, dict[str, Measured]], per_kilobyte: float) -> Costs:
 
 
 def show_costs(costs: Costs) -> None:
-    rows = [
-        ["a request without calls", costs.request, "none"],
-        ["a call, without its bytes", costs.call, "small, less none, less the bytes"],
-        ["a KB that comes in and goes out", costs.kilobyte, "by itself"],
-        ["having to wait", costs.pause, "late, less small"],
-        ["a call, to the upstream", costs.upstream, "small"],
-        ["a request, to who asks", costs.load, "small"],
+    rows: list[tuple[str, float, str]] = [
+        ("a request without calls", costs.request, "none"),
+        ("a call, without its bytes", costs.call, "small, less none, less the bytes"),
+        ("a KB that comes in and goes out", costs.kilobyte, "by itself"),
+        ("having to wait", costs.pause, "late, less small"),
+        ("a call, to the upstream", costs.upstream, "small"),
+        ("a request, to who asks", costs.load, "small"),
     ]
     print_table(["CPU", "µs", "measured in"], [[what, f"{cost * 1e6:.1f}", where] for what, cost, where in rows])
     dearer = ", ".join(f"{workers}: {factor:.2f} ×" for workers, factor in costs.growth.items())
@@ -238,26 +237,22 @@ def show_fleet(fleet: Fleet) -> None:
 
 
 def show_simulation(service: float, requests: int) -> None:
-    """Latencies of requests whose slowest upstream takes 20 ms, and 40 once in a hundred times."""
-
-    def upstream(dice: random.Random) -> float:
-        return SLOWEST if dice.random() < 0.99 else 2 * SLOWEST
-
-    run: Any = partial(simulate, workers=32, service=service, requests=requests, upstream=upstream)
+    """Latencies in milliseconds of requests whose slowest upstream takes 20 ms."""
+    run = partial(simulate, service=service, requests=requests, upstream=SLOWEST)
     rows = []
     for balancer in BALANCERS:
-        seen = [run(busy=busy, balancer=balancer) for busy in (0.5, 0.7, 0.9)]
-        rows.append([balancer, *(f"{each.percentile(p) * 1e3:.1f}" for each in seen for p in (0.5, 0.99))])
-    print(f"simulated: 32 workers, {service * 1e3:.2f} ms of CPU a request, upstreams 20 ms (1 %: 40 ms); in ms")
+        seen = [run(workers=32, busy=busy, balancer=balancer) for busy in (0.5, 0.7, 0.9)]
+        rows.append([balancer, *(f"{each.percentile(share) * 1e3:.1f}" for each in seen for share in (0.5, 0.99))])
+    print(f"simulated: 32 workers, {service * 1e3:.2f} ms of CPU a request, upstreams that take 20 ms; in ms")
     print_table(["", *(f"{p} at {busy} %" for busy in (50, 70, 90) for p in ("p50", "p99"))], rows)
     rows = []
     for machines in (2, 3, 4, 10):
         workers, middle = machines * 8, requests * service / (0.7 * machines * 8) / 2
-        seen = run(workers=workers, busy=0.7, outage=Outage(middle, 8))
-        cells = [f"{0.7 * machines / (machines - 1):.0%}", f"{seen.percentile(0.99, until=middle) * 1e3:.1f}"]
-        cells += [f"{seen.percentile(0.99, after=middle) * 1e3:.1f}", f"{2 * seen.refused / requests:.1%}"]
-        rows.append([machines, *cells])
-    print("simulated: one machine of 8 workers is lost at 70 %")
+        lost = run(workers=workers, busy=0.7, outage=Outage(middle, 8))
+        before, after = lost.percentile(0.99, until=middle) * 1e3, lost.percentile(0.99, after=middle) * 1e3
+        busy, refused = 0.7 * machines / (machines - 1), 2 * lost.refused / requests
+        rows.append([str(machines), f"{busy:.0%}", f"{before:.1f}", f"{after:.1f}", f"{refused:.1%}"])
+    print("simulated: of some machines with 8 workers each, 70 % busy, one is lost")
     print_table(["machines", "busy then", "p99 before, ms", "p99 after, ms", "refused after"], rows)
 
 

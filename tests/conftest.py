@@ -29,7 +29,7 @@ def _started_by_a_server(found: gevent.Greenlet) -> bool:
 def bounded() -> Iterator[None]:
     """Fails a test that hangs, and says where; far more than the slowest takes on a machine that is busy."""
     # Without a reference: that nothing else is left to happen is still told at once, by a LoopExit.
-    with gevent.Timeout(180, ref=False):
+    with gevent.Timeout(300, ref=False):
         yield
 
 

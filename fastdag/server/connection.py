@@ -54,7 +54,7 @@ class Connection(Wire):
     )
 
     def __init__(self, house: House, sock: Any, peer: Peer, environ: Environ, *, surplus: bool = False) -> None:
-        super().__init__(house.loop, sock, self._readable, write_timeout=house.options.write_timeout)
+        super().__init__(house.loop, sock, write_timeout=house.options.write_timeout)
         self.house = house
         self.environ = environ
         self.half_closed = False

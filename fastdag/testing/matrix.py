@@ -33,6 +33,7 @@ FAULTS: Mapping[str, Answer | None] = MappingProxyType(
 _DULL = frozenset({"content-length", "content-type", "date", "etag", "vary", "x-content-type-options", "x-request-id"})
 
 _REQUEST_ID = "failure-matrix"
+_SINKS = 5.0  # seconds for what runs after an answer
 
 
 def failure_matrix(
@@ -90,8 +91,11 @@ def _graph_of(app: App, asked: Asked) -> tuple[Graph, Answered]:
             graph.on("run.started", note)
             stack.callback(graph.instruments.off, "run.started", note)
         answered = ask(app, asked)
+        for graph in ran:
+            graph.drain(_SINKS)
     if not ran:
-        raise ValueError(f"{asked.method} {asked.target} is not answered by a graph: status {answered.status}")
+        said = answered.body[:200].decode(errors="replace")
+        raise ValueError(f"{asked.method} {asked.target} is not answered by a graph: status {answered.status}, {said}")
     return ran[0], answered
 
 
@@ -101,7 +105,9 @@ def _note(ran: list[Graph], graph: Graph, _name: str, _fields: Mapping[str, Any]
 
 def _ask_diverted(app: App, asked: Asked, graph: Graph, node_id: str, detour: Detour) -> Answered:
     with afresh(graph), diverted(graph, node_id, detour):
-        return ask(app, asked)
+        answered = ask(app, asked)
+        graph.drain(_SINKS)  # its calls are diverted, too
+        return answered
 
 
 def _row(node_id: str, fault: str, answered: Answered) -> Row:

@@ -34,7 +34,7 @@ def _ran(result: Result, ids: tuple[str, ...]) -> list[str]:
     outcomes = result.outcomes
     for id in ids:
         if id not in outcomes:
-            raise LookupError(f"the run had no node {id!r}{near(id, list(outcomes))}")
+            raise LookupError(f"the run had no node {id!r}{near(id, list(outcomes))}; sinks run after it")
     # Of one that its `when=` skipped, the predicate ran, but not the node.
     return [id for id, found in outcomes.items() if found.started is not None and found.state != SKIPPED]
 

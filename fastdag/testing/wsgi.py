@@ -14,7 +14,7 @@ __all__ = ["Answered", "Asked", "ask"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: `target` is a path with its query."""
+    """A request: `target` is a path with its query. A body is JSON unless `headers` say otherwise."""
 
     target: str
     method: str = "GET"
@@ -31,6 +31,8 @@ class Asked:
             "CONTENT_LENGTH": str(len(self.body)),
             "wsgi.input": io.BytesIO(self.body),
         }
+        if self.body:
+            environ["CONTENT_TYPE"] = "application/json"
         setup_testing_defaults(environ)
         for name, value in self.headers.items():
             key = name.upper().replace("-", "_")

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.model import Costs, Fleet, Page, closed, growth, layout
+from fastdag import Breaker, Bulkhead, Retry
 
 SMALL, LARGE = Page(10, 1.0), Page(4, 10.0, 0.02)
 COSTS = Costs(request=100e-6, call=40e-6, kilobyte=10e-6, pause=80e-6, upstream=20e-6, load=50e-6)
@@ -73,4 +74,12 @@ def test_a_fleet_has_as_many_workers_as_its_load_fills():
     assert fleet.machines == 32
     assert fleet.rows()["upstream calls per second"] == 1e7
     assert fleet.rows()["calls in flight, a connection each"] == pytest.approx(1e7 * 0.02)
+    assert fleet.rows()["connections to an upstream that stalls"] == 256_000
     assert fleet.shares(1e6) == (1000, 32_000, 1e6)
+
+
+def test_a_fleet_knows_the_defaults_of_the_policies():
+    fleet = Fleet(COSTS, SMALL)
+    assert fleet.bulkhead == Bulkhead().limit
+    assert (fleet.consecutive, fleet.open) == (Breaker().consecutive, Breaker().open)
+    assert fleet.retries == Retry().budget_per_second

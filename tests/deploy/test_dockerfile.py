@@ -154,7 +154,7 @@ def test_the_image_starts_and_its_own_health_check_finds_it_healthy(image):
 
 def answers(port):
     try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=1).status == 200
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5).status == 200
     except (urllib.error.URLError, OSError):
         return False
 

@@ -1,10 +1,15 @@
 """The manifests agree with the app, with gunicorn's settings and with each other."""
 
+import json
+import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 import yaml
 
 from app.services import FIRST_PORT, NAMES
@@ -12,7 +17,8 @@ from app.settings import Settings
 from fastdag.observe.counts import FAMILIES, GAUGE
 
 ROOT = Path(__file__).parents[2]
-KUBERNETES = sorted((ROOT / "deploy/kubernetes").glob("*.yaml"))
+DEPLOY = ROOT / "deploy"
+KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 URLS = {f"SHOP_{name.upper()}_URL" for name in NAMES}
 
 
@@ -42,7 +48,7 @@ def container(pod):
 
 @pytest.fixture(scope="module")
 def compose():
-    return yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 
 
 def test_kubernetes_has_what_a_service_needs(kubernetes):
@@ -98,7 +104,7 @@ def test_the_hpa_scales_on_requests_in_flight_well_before_they_are_refused(kuber
     metrics = kubernetes["HorizontalPodAutoscaler"]["spec"]["metrics"]
     (pods,) = [metric["pods"] for metric in metrics if metric["type"] == "Pods"]
     assert FAMILIES[pods["metric"]["name"]].kind == GAUGE
-    (rule,) = yaml.safe_load((ROOT / "deploy/prometheus/adapter.yml").read_text())["rules"]
+    (rule,) = yaml.safe_load((DEPLOY / "prometheus/adapter.yml").read_text())["rules"]
     assert rule["seriesQuery"].startswith(pods["metric"]["name"] + "{")
     assert int(pods["target"]["averageValue"]) * 2 < Settings().max_in_flight
 
@@ -146,3 +152,61 @@ def test_compose_leads_the_shop_to_the_services(compose):
 def test_compose_waits_longer_than_gunicorn(compose):
     seconds = int(compose["shop"]["stop_grace_period"].removesuffix("s"))
     assert seconds > gunicorn_settings()["graceful_timeout"]
+
+
+def test_the_services_start_as_compose_starts_them_and_are_found_healthy(compose):
+    python, *command = compose["services"]["command"]
+    command[command.index("0.0.0.0")] = "127.0.0.1"
+    check = " ".join(compose["services"]["healthcheck"]["test"])
+    (path,) = re.findall(rf"http://127.0.0.1:{FIRST_PORT}(/[^']*)'", check)
+    with subprocess.Popen([sys.executable, *command, "--first-port", "0"], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            name, url = child.stdout.readline().split()
+            assert python == "python3"
+            assert name == NAMES[0]
+            assert requests.get(url + path, timeout=10).status_code == 200
+        finally:
+            child.terminate()
+    assert child.returncode == 0
+
+
+def test_prometheus_asks_where_the_app_tells_its_numbers(compose, kubernetes, container):
+    (job,) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert found["names"] == ["shop"]
+    assert f"0.0.0.0:{found['port']}" == compose["shop"]["environment"]["SHOP_OPS_ADDRESS"]
+    annotations = kubernetes["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    (ops,) = [port["containerPort"] for port in container["ports"] if port["name"] == "ops"]
+    assert f"0.0.0.0:{ops}" == kubernetes["ConfigMap"]["data"]["SHOP_OPS_ADDRESS"]
+    assert annotations == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(ops),
+        "prometheus.io/path": job.get("metrics_path", "/metrics"),
+    }
+
+
+def test_alerts_and_dashboard_are_about_the_job_that_is_scraped():
+    (job,) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+    for file in ("prometheus/alerts.yml", "grafana/dashboard.json"):
+        assert set(re.findall(r'job=\\?"(\w+)', (DEPLOY / file).read_text())) == {job["job_name"]}
+
+
+def test_what_containers_are_given_is_there_and_is_what_they_are_told_to_read(compose):
+    mounts = {}
+    for service in compose.values():
+        for volume in service.get("volumes", ()):
+            source, target, mode = volume.split(":")
+            assert mode == "ro"
+            assert (DEPLOY / source).exists()
+            mounts[target] = DEPLOY / source
+    (config,) = [word.partition("=")[2] for word in compose["prometheus"]["command"] if "config.file" in word]
+    assert (mounts[str(Path(config).parent)] / Path(config).name).is_file()
+    (provider,) = yaml.safe_load((DEPLOY / "grafana/provisioning.yml").read_text())["providers"]
+    assert provider["options"]["path"] in {str(Path(target).parent) for target in mounts}
+
+
+def test_the_dashboard_asks_the_prometheus_that_compose_starts(compose):
+    (source,) = yaml.safe_load((DEPLOY / "grafana/datasource.yml").read_text())["datasources"]
+    assert compose[urlsplit(source["url"]).hostname]["ports"] == [f"127.0.0.1:9090:{urlsplit(source['url']).port}"]
+    panels = json.loads((DEPLOY / "grafana/dashboard.json").read_text())["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {source["uid"]}

@@ -1,5 +1,6 @@
 """The program that the tests of the worker serve: one plain WSGI callable, with a path for each situation."""
 
+import gc
 import json
 import os
 import sys
@@ -206,3 +207,7 @@ def serve_log(environ, start_response):
     for _ in range(400):
         worker.log.warning("filler %s", "x" * 1000)
     return answer(start_response, b"logged")
+
+
+def serve_circles(environ, start_response):
+    return answer(start_response, str(gc.collect()).encode())

@@ -147,6 +147,19 @@ def test_what_we_refuse_is_told_as_a_problem(ours):
         )
 
 
+def test_connections_leave_no_circles_for_the_garbage_collector(ours):
+    with ours.client() as client:
+        client.get("/circles")
+        for _ in range(20):
+            assert ours.get("/").status == 200
+            with ours.client() as other:
+                other.send("GET /\r\n\r\n")
+                assert other.answer().status == 400
+            ours.client().send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").reset()
+        ours.until(lambda: ours.stats()["connections"] == 2)
+        assert int(client.get("/circles").body) < 20
+
+
 def test_nothing_is_left_of_clients_that_misbehaved(ours):
     before = ours.stats()
     for data in (

@@ -90,10 +90,10 @@ def test_a_pause_is_gone_for_the_calls_deadline(make, fake):
     up = make(retry=Retry(attempts=2), attempt_timeout=None)
     fake.on("GET /x", status(503, headers={"Retry-After": "20"}), hang())
     with VirtualClock(up), pytest.raises(UpstreamTimeout):
-        up.get("/x", timeout=20.1)
+        up.get("/x", timeout=20.8)
     first, second = fake.calls
     assert float(first.headers["fastdag-deadline"]) > 20
-    assert float(second.headers["fastdag-deadline"]) <= 0.1
+    assert float(second.headers["fastdag-deadline"]) <= 0.8
 
 
 def test_the_deadlines_of_runs_stay_real(make, fake):

@@ -64,7 +64,7 @@ def test_more_faults_by_name_and_nodes_that_are_overridden(fakes):
 
 
 def test_a_graph_is_bound_to_a_route_and_asked_in_any_way():
-    back = Upstream("back", "http://back:8080", timeout=0.3)
+    back = Upstream("back", "http://back:8080", timeout=0.8)
     order = Graph("order")
     order.fetch("charge", back, "/charges", method="POST", json={"sum": "{json.sum}"}, output="charge")
     with FakeUpstream() as fake:
@@ -87,7 +87,7 @@ def test_a_graph_is_bound_to_a_route_and_asked_in_any_way():
     ids=lambda options: next(iter(options)),
 )
 def test_faults_are_met_below_every_policy_and_on_every_transport(options):
-    back = Upstream("back", "http://back:8080", timeout=0.3, **options)
+    back = Upstream("back", "http://back:8080", timeout=0.8, **options)
     graph = Graph("two")
     graph.fetch("one", back, "/one", output="one", optional=True)
     graph.fetch("other", back, "/other", output="other", optional=True)
@@ -101,7 +101,7 @@ def test_faults_are_met_below_every_policy_and_on_every_transport(options):
 
 
 def test_an_answer_without_json_is_text():
-    back = Upstream("back", "http://back:8080", timeout=0.3)
+    back = Upstream("back", "http://back:8080", timeout=0.8)
     graph = Graph("moved")
     graph.fetch("place", back, "/", relay=304)
     with FakeUpstream() as fake:
