@@ -17,6 +17,7 @@ there is seen before the timer that ran out beside it.
 from __future__ import annotations
 
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from fastdag.concurrency import breathe, from_signal_handler, getcurrent
@@ -24,8 +25,9 @@ from fastdag.context import SCOPE, Scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
 from fastdag.events import Instruments
+from fastdag.flying import Flight
 from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED
-from fastdag.plan import DIRECT, ONE_PARENT, TWO_PARENTS, Plan, Step
+from fastdag.plan import DIRECT, FLIGHT, ONE_PARENT, TWO_PARENTS, Plan, Step
 from fastdag.pressure import pressure
 from fastdag.workers import Cancelled, Workers
 
@@ -36,6 +38,7 @@ NEVER = float("inf")
 LAST = -2  # priority of timers
 
 _SKIP = object()  # what a node gives whose `when=` said no
+_FLYING = object()  # what one gives that waits without a greenlet
 
 
 class Run(Workers):
@@ -184,6 +187,12 @@ class Run(Workers):
                     value = own().run(function, context, values[a])
                 elif shape == DIRECT:
                     value = own().run(function, context)
+                elif shape == FLIGHT:
+                    value = own().run(self._fly, plan.steps[i])
+                    if value is _FLYING:
+                        running[0] = -1
+                        clock = now()
+                        continue
                 else:
                     value = self._roundabout(plan.steps[i])
             except BaseException as error:
@@ -220,6 +229,44 @@ class Run(Workers):
         if (self.ready or self.waits_ready) and not self.relaying:
             self.relaying = True
             self.hub.loop.run_callback(self.relay)
+
+    # -- a node that waits without a greenlet
+
+    def _fly(self, step: Step) -> Any:
+        """Have a node take off; or land, where that may take its time."""
+        i, flyer = step.index, step.flyer
+        assert flyer is not None
+        if i in self.landed:
+            flight, self.began[i] = self.landed.pop(i)
+            return flyer.land(self.context, flight)
+        args, parents = self.arguments(step.call)
+        flying, value = flyer.take_off(self.context, partial(self._on_landing, i), *args, **parents)
+        if flying is None:
+            return value
+        self.flights[i] = flying
+        return _FLYING
+
+    def _on_landing(self, i: int, flight: Flight) -> None:
+        """In the hub: what a node waited for is there. Most land right here, and so does the run."""
+        del self.flights[i]
+        flyer = self.plan.steps[i].flyer
+        assert flyer is not None
+        if flight.done and flyer.light:
+            self.inline = True
+            try:
+                self.values[i] = flyer.land(self.context, flight)
+            except BaseException as error:
+                self._raised(i, error, PENDING)
+            else:
+                self.settle(i, OK, now())
+            self.inline = False
+        else:
+            self.landed[i] = flight, self.began[i]
+            self.waits_ready.append(i)
+        if self.ready or self.waits_ready:
+            self.relay()
+        elif self.over and not self.trouble:
+            self._wake()
 
     # -- a node with more to it than a call
 
@@ -316,8 +363,9 @@ class Run(Workers):
         """In the hub: the run's deadline. Who runs has timed out; who has not started is skipped, or missed."""
         if not self.over and not self.fatal:
             self.limit = -NEVER
+            running = self.running()
             self.interrupt_all()
-            self.run_out({cell[0] for cell in self.workers.values()}, self._answer_now, now())
+            self.run_out(running, self._answer_now, now())
             self.cancel()
 
     def _answer_now(self, i: int) -> None:

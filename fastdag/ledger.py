@@ -226,13 +226,18 @@ class Ledger:
 
     def apply(self, call: Arguments, context: Any) -> Any:
         """Call one function of a node with the data of its parents."""
-        positional = [self._argument(link) for link in call.positional]
-        named = {name: self._argument(link) for name, link in call.named}
+        positional, named = self.arguments(call)
         if call.context == "first":
             return call.function(context, *positional, **named)
         if call.context is not None:
             named[call.context] = context
         return call.function(*positional, **named)
+
+    def arguments(self, call: Arguments) -> tuple[list[Any], dict[str, Any]]:
+        """The data of a node's parents, as its function takes it."""
+        return [self._argument(link) for link in call.positional], {
+            name: self._argument(link) for name, link in call.named
+        }
 
     def _argument(self, link: Link) -> Any:
         if link.outcome:

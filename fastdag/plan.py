@@ -11,6 +11,7 @@ from typing import Any
 from fastdag import validate
 from fastdag.errors import GraphError
 from fastdag.explain import Explained, explain
+from fastdag.flying import Flyer, flyer_of, shaped
 from fastdag.lint import lint
 from fastdag.node import COPIED, Node, is_node
 from fastdag.signature import REQUIRED
@@ -18,6 +19,7 @@ from fastdag.wiring import Arguments, Declaration, Link, Population, Wire, renum
 
 __all__ = [
     "DIRECT",
+    "FLIGHT",
     "ONE_PARENT",
     "ROUNDABOUT",
     "TWO_PARENTS",
@@ -33,6 +35,7 @@ DIRECT = 0  # function(context)
 ONE_PARENT = 1  # function(context, a's data)
 TWO_PARENTS = 2  # function(context, a's data, b's data)
 ROUNDABOUT = 3  # through Step.arguments, with everything a node can have
+FLIGHT = 4  # in two halves, see `flying.py`
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Step:
     fallback_value: Any
     fallback_call: Callable[[Any, BaseException], Any] | None
     fallback_node: int | None
+    flyer: Flyer | None
 
     @property
     def has_fallback(self) -> bool:
@@ -144,11 +148,7 @@ def _shape_all(graph_id: str, wires: Iterable[Wire], shape: Callable[[Node], Sha
             yield f"{graph_id}.{found.node.id}: {error}"
         else:
             if shaper is not None:
-                found.call.function = _shaped(found.call.function, shaper)
-
-
-def _shaped(function: Callable[..., Any], shaper: Shaper) -> Callable[..., Any]:
-    return lambda *args, **parents: shaper(function(*args, **parents))
+                found.call.function = shaped(found.call.function, shaper)
 
 
 def default_outputs(wires: Sequence[Wire]) -> dict[int, str | None]:
@@ -247,6 +247,7 @@ def _step(found: Wire) -> Step:
         fallback if is_value else REQUIRED,
         fallback if callable_fallback else None,
         found.fallback,
+        _flyer(found),
     )
 
 
@@ -257,6 +258,12 @@ def _sheddable(wires: Iterable[Wire]) -> Iterator[tuple[float, int]]:
             yield criticality, found.index
 
 
+def _flyer(found: Wire) -> Flyer | None:
+    if found.when is not None or found.node.option("timeout") is not None:
+        return None
+    return flyer_of(found.call.function)
+
+
 def _again(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function; a method, which is an object of its own, as a new one."""
     return MethodType(function.__func__, function.__self__) if type(function) is MethodType else function
@@ -264,6 +271,8 @@ def _again(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _shape(found: Wire) -> tuple[int, Callable[..., Any], int, int]:
     call = found.call
+    if _flyer(found) is not None:
+        return FLIGHT, call.function, 0, 0
     links: list[Link] = call.positional
     plain = (
         found.when is None

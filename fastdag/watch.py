@@ -102,6 +102,11 @@ class WatchedRun(Run):
             self._started(step.index)
         return super()._evaluate(step)
 
+    def _fly(self, step: Step) -> Any:
+        if self._telling and step.index not in self.landed:
+            self._started(step.index)
+        return super()._fly(step)
+
     def _write(self, i: int, state: int, reason: str, at: float) -> None:
         super()._write(i, state, reason, at)
         if self._telling:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from fastdag.concurrency import GreenletExit, crew, get_hub, getcurrent, spawn
 from fastdag.errors import StaleAnswer
 from fastdag.events import Instruments
+from fastdag.flying import Flight
 from fastdag.ledger import PENDING, Ledger
 from fastdag.plan import Plan
 
@@ -38,8 +39,10 @@ class Workers(Ledger):
         "abandoned",
         "breathing",
         "crew",
+        "flights",
         "hub",
         "instruments",
+        "landed",
         "relaying",
         "sources",
         "spawned",
@@ -53,6 +56,8 @@ class Workers(Ledger):
         self.hub = get_hub()
         self.crew = crew()
         self.workers: dict[Any, list[int]] = {}
+        self.flights: dict[int, Flight] = {}  # of the nodes that wait without a greenlet
+        self.landed: dict[int, tuple[Flight, float | None]] = {}  # those that a worker has to go on with, by node
         self.spawned: dict[Any, None] = {}  # a set; an empty dict costs less to make
         self.sources: dict[Any, Source] = {}  # greenlet -> whom it takes its work from, inside its node
         self.storage: dict[Any, Any] = {}  # what node kinds keep for the length of a run, by their own keys
@@ -105,7 +110,18 @@ class Workers(Ledger):
         greenlet.rawlink(lambda ended: self.spawned.pop(ended, None))
         return greenlet
 
+    def running(self) -> set[int]:
+        """The nodes that have begun and not ended; -1 may be among them."""
+        return {cell[0] for cell in self.workers.values()} | self.flights.keys() | self.landed.keys()
+
     def interrupt_all(self) -> None:
+        flights = [*self.flights.values(), *(flight for flight, _ in self.landed.values())]
+        for i in self.landed:
+            self.waits_ready.remove(i)
+        self.flights.clear()
+        self.landed.clear()
+        for flight in flights:
+            flight.cancel()
         for greenlet, cell in self.workers.items():
             self.interrupt(greenlet, cell)
 

@@ -19,6 +19,7 @@ FLOORS = {
     "concurrency": 0,
     "pressure": 0,
     "node": 1,
+    "flying": 1,
     "signature": 1,
     "wiring": 1,
     "validate": 1,

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
-from dataclasses import replace
 from typing import Any
 
 from fastdag.context import SCOPE, Scope
-from fastdag.errors import GraphError, InvalidValue, UpstreamError
+from fastdag.errors import GraphError, UpstreamError
+from fastdag.flying import flies
 from fastdag.node import Node, NodeOptions
 from fastdag.nodes.answer import SUCCESS, Answer
-from fastdag.nodes.reference import Read, Templates
-from fastdag.signature import Parameters, wrong_kind
+from fastdag.nodes.request import MakeCall, by_function, by_template
+from fastdag.signature import Parameters
 from fastdag.upstream.call import Call, Request, Response
 from fastdag.upstream.client import Upstream
 from fastdag.upstream.encode import (
-    Body,
-    encode_body,
-    encode_headers,
-    encode_json,
-    encode_params,
     header_names,
     sendable,
-    token,
 )
+from fastdag.upstream.flight import Flight
 from fastdag.upstream.options import POLICIES, check_policies
 from fastdag.upstream.policies.breaker import Breaker
 from fastdag.upstream.policies.bulkhead import Bulkhead
@@ -33,12 +28,8 @@ from fastdag.upstream.policies.coalesce import Coalesce
 from fastdag.upstream.policies.hedge import Hedge
 from fastdag.upstream.policies.identity import key_of
 from fastdag.upstream.policies.retry import Retry
-from fastdag.upstream.site import Policy
 
 __all__ = ["FetchNode", "FetchOptions"]
-
-#: `(timeout, context, args, parents) -> Call`
-MakeCall = Callable[[float | None, Any, tuple[Any, ...], dict[str, Any]], Call]
 
 RETURNS = ("first", "last", "append")
 
@@ -114,6 +105,7 @@ class FetchNode(Node):
         self._answer = Answer(
             id, upstream.name, method, ok=ok, empty_on=empty_on, relay=relay, decode=decode, type=type
         )
+        self.light = isinstance(decode, str) and type is Any
         self._returns = _check_returns(id, return_headers or {})
         forward = header_names(f"{id}: forward_headers", forward_headers)
         described = (method, params, headers, json, data)
@@ -123,12 +115,12 @@ class FetchNode(Node):
         self._known = isinstance(path, str)
         if isinstance(path, str):
             overrides = check_policies(id, policies) or None
-            self._call, self._parameters = _by_template(id, upstream, path, described, idempotent, forward, overrides)
+            self._call, self._parameters = by_template(id, upstream, path, described, idempotent, forward, overrides)
         elif callable(path):
             if described != ("GET", None, None, None, None):
                 raise GraphError(f"{id}: a fetch with a function says method, params, headers and body in its Request")
             how = {"idempotent": idempotent, "forward_headers": forward, **check_policies(id, policies)}
-            self._call, self._parameters = _by_function(id, upstream, path, how)
+            self._call, self._parameters = by_function(id, upstream, path, how)
         else:
             raise TypeError(f"{id}: path is a template like '/products/{{path.id}}' or a function, not {path!r:.80}")
 
@@ -143,8 +135,25 @@ class FetchNode(Node):
         """The statuses that become the run's answer."""
         return self._answer.relay
 
+    @flies
     def load(self, context: Any, *args: Any, **parents: Any) -> Any:
-        response = self.upstream.send(self._call(self.timeout, context, args, parents))
+        return self._data(context, self.upstream.send(self._call(self.timeout, context, args, parents)))
+
+    def take_off(
+        self, context: Any, on_landing: Callable[[Flight], object], *args: Any, **parents: Any
+    ) -> tuple[Flight | None, Any]:
+        call = self._call(self.timeout, context, args, parents)
+        flight = self.upstream.launch(call)
+        if flight is None:
+            return None, self._data(context, self.upstream.send(call))
+        if flight.listen(on_landing):
+            return flight, None
+        return None, self.land(context, flight)
+
+    def land(self, context: Any, flight: Flight) -> Any:
+        return self._data(context, flight.result())
+
+    def _data(self, context: Any, response: Response) -> Any:
         if self._returns:
             self._return_headers(context, response)
         return self._answer(response)
@@ -183,110 +192,6 @@ class FetchNode(Node):
 def _in_scope(context: Any, call: MakeCall, timeout: float | None) -> Call:
     SCOPE.set(Scope(context))  # for the headers that go upstream with every call of the request
     return call(timeout, context, (), {})
-
-
-def _by_template(
-    node_id: str,
-    upstream: Upstream,
-    path: str,
-    described: tuple[str, Any, Mapping[str, Any] | None, Any, Any],
-    idempotent: bool | None,
-    forward: Sequence[str],
-    overrides: Mapping[str, Policy | None] | None,
-) -> tuple[MakeCall, Parameters]:
-    method, params, headers, json, data = described
-    method = token(f"{node_id}: method", method).upper()
-    templates = Templates(node_id)
-    read_path = templates.path(path)
-    read_query = _query(templates, params)
-    read_headers = _headers(templates, headers)
-    read_body = _body(templates, json, data)
-    if templates.problems:
-        raise GraphError(templates.problems)
-    prepare = upstream.prepare
-
-    def call(timeout: float | None, context: Any, _args: tuple[Any, ...], parents: dict[str, Any]) -> Call:
-        target = read_path(context, parents)
-        if read_query is not None:
-            query = read_query(context, parents)
-            if query:
-                target = f"{target}?{query}"
-        sent = () if read_headers is None else read_headers(context, parents)
-        body, content_type = (None, None) if read_body is None else read_body(context, parents)
-        return prepare(
-            method,
-            target,
-            sent,
-            body,
-            content_type=content_type,
-            forward=forward,
-            timeout=timeout,
-            idempotent=idempotent,
-            options=overrides,
-        )
-
-    return call, templates.parameters()
-
-
-def _query(templates: Templates, params: Any) -> Read | None:
-    if params is None:
-        return None
-    if not isinstance(params, (Mapping, list, tuple)):
-        raise TypeError(f"{templates.node_id}: params is a mapping or a list of pairs, not {params!r:.80}")
-    return templates.encoded("params", params, encode_params)
-
-
-def _headers(templates: Templates, headers: Mapping[str, Any] | None) -> Read | None:
-    return None if headers is None else templates.encoded("headers", headers, encode_headers)
-
-
-def _body(templates: Templates, json: Any, data: Any) -> Read | None:
-    if json is not None and data is not None:
-        raise GraphError(f"{templates.node_id}: a call has one body; give json= or data=, not both")
-    if json is not None:
-        return templates.encoded("json", json, _json_body, null=True)
-    return None if data is None else templates.encoded("data", data, _data_body)
-
-
-def _json_body(value: Any) -> tuple[Body, str | None]:
-    return encode_json(value), "application/json"
-
-
-def _data_body(value: Any) -> tuple[Body, str | None]:
-    body, content_type = encode_body(data=value)
-    if body is not None and not isinstance(body, bytes):
-        raise InvalidValue("an iterable can be sent only once; build it in a function that returns a Request")
-    return body, content_type
-
-
-def _by_function(
-    node_id: str, upstream: Upstream, build: Callable[..., Request], how: dict[str, Any]
-) -> tuple[MakeCall, Parameters]:
-    wrong = wrong_kind(build)
-    if wrong:
-        raise GraphError(f"{node_id}: the function that builds the request {wrong}")
-    accepted = Parameters.of(build, by_name=True)
-
-    def call(timeout: float | None, context: Any, args: tuple[Any, ...], parents: dict[str, Any]) -> Call:
-        if accepted.context == "first":
-            args = (context, *args)
-        elif accepted.context == "context":
-            parents["context"] = context
-        request = build(*args, **parents)
-        if not isinstance(request, Request):
-            raise TypeError(f"{node_id}: the function that builds the request returned {request!r:.80}, no Request")
-        return upstream.compose(
-            request.method,
-            request.path,
-            params=request.params,
-            headers=request.headers,
-            json=request.json,
-            data=request.data,
-            timeout=timeout,
-            **how,
-        )
-
-    return call, replace(accepted, context="first")
 
 
 def _check_returns(node_id: str, returns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from fastdag.events import Instrument, Instruments
 from fastdag.upstream.behalf import forwarded, outbound
 from fastdag.upstream.call import Call, Response
 from fastdag.upstream.encode import Body, encode_body, encode_headers, encode_target, header_names, token
+from fastdag.upstream.flight import Flight
 from fastdag.upstream.options import (
     POLICIES,
     UNSET,
@@ -216,14 +217,20 @@ class Upstream:
             raise UpstreamRejected("the run that this call belongs to is over", upstream=self.name, reason="cancelled")
         if self._auth is not None:
             given = self._auth(call)
-            call.headers = _merged(
-                {name.lower(): (name, value) for name, value in call.headers}, encode_headers(given)
-            )
+            headers = {name.lower(): (name, value) for name, value in call.headers}
+            call.headers = _merged(headers, encode_headers(given))
         try:
             return self._observed(call, scope) if "call" in self.instruments.heard else self.stack.send(call)
         except UpstreamError as error:
             error.upstream = error.upstream or self.name
             raise
+
+    def launch(self, call: Call) -> Flight | None:
+        """Send a call without a greenlet that waits for it; `None` if it has to go through `send`."""
+        runway = self.stack.runway
+        if runway is None or self._auth is not None:
+            return None
+        return runway.start(call, self._about(call, SCOPE.get()) if "call" in self.instruments.heard else None)
 
     def _headers(
         self,
@@ -248,13 +255,7 @@ class Upstream:
         return _merged(headers, given)
 
     def _observed(self, call: Call, scope: Scope | None) -> Response:
-        about = {
-            "upstream": self.name,
-            "node": None if scope is None else scope.running,
-            "method": call.method,
-            "path": call.target.partition("?")[0],
-        }
-        start = now()
+        about, start = self._about(call, scope), now()
         self.instruments.emit("call.started", **about)
         status, reason = 0, "cancelled"
         try:
@@ -266,6 +267,14 @@ class Upstream:
             raise
         finally:
             self.instruments.emit("call.ended", **about, status=status, reason=reason, elapsed=now() - start)
+
+    def _about(self, call: Call, scope: Scope | None) -> dict[str, Any]:
+        return {
+            "upstream": self.name,
+            "node": None if scope is None else scope.running,
+            "method": call.method,
+            "path": call.target.partition("?")[0],
+        }
 
     @property
     def keeps_answers(self) -> bool:

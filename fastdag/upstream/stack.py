@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from fastdag.upstream.call import Call, Response, Send
+from fastdag.upstream.flight import Runway
 from fastdag.upstream.policies.attempt import Attempt
 from fastdag.upstream.policies.balance import Balance
 from fastdag.upstream.policies.breaker import Breaker, Circuits
@@ -42,17 +43,20 @@ class Stack:
     the layers remember is kept by the site, and shared. Folds are remembered, by their options.
     """
 
-    __slots__ = ("_send", "_variants", "policies", "site")
+    __slots__ = ("_send", "_variants", "policies", "runway", "site")
 
     def __init__(self, site: Site, policies: Mapping[str, Policy | None]) -> None:
         self.site = site
         self.policies = policies
         self._send = self._fold(policies)
+        self.runway = Runway.of(site, policies, self._fold(policies, below="retry"))
         self._variants: dict[tuple[tuple[str, Policy | None], ...], Send] = {}
 
-    def _fold(self, policies: Mapping[str, Policy | None]) -> Send:
+    def _fold(self, policies: Mapping[str, Policy | None], *, below: str = "") -> Send:
         send: Send = self.site.transport.send
         for name, _, _ in reversed(LAYERS):
+            if name == below:
+                break
             policy = policies[name]
             if policy is not None:
                 send = policy.bind(self.site, send)

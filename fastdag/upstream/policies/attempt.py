@@ -10,7 +10,7 @@ from fastdag.errors import UpstreamError, UpstreamTimeout
 from fastdag.upstream.call import Call, Response, Send
 from fastdag.upstream.site import Site
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "Attempts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,12 @@ class Attempt:
     """
 
     def bind(self, site: Site, send: Send) -> Send:
-        return _Layer(site, send).send
+        return Attempts(site, send).send
 
 
-class _Layer:
+class Attempts:
+    """What every attempt at an upstream gets."""
+
     __slots__ = ("_header", "_limit", "_seconds", "_send", "_site")
 
     def __init__(self, site: Site, send: Send) -> None:
@@ -41,11 +43,7 @@ class _Layer:
         site = self._site
         now = site.clock()
         total = call.deadline
-        deadline = self._deadline(call, now)
-        if deadline is not None:
-            call.deadline = deadline
-            if self._header is not None:
-                call.promise = (self._header, f"{deadline - now:.3f}")
+        self.allot(call, now)
         try:
             if "attempt" in site.instruments.heard:
                 return self._observed(call, now)
@@ -57,31 +55,28 @@ class _Layer:
         finally:
             call.deadline, call.promise = total, None
 
+    def allot(self, call: Call, now: float) -> None:
+        """Set the deadline of one attempt, and what is told of it; a time-out where no time is left."""
+        usual = self._usual(call)
+        deadline = call.deadline
+        call.early = False
+        if usual is not None and (deadline is None or now + usual <= deadline):
+            call.deadline = deadline = now + usual
+        elif deadline is None:
+            return
+        elif deadline <= now:
+            call.early = True
+            raise UpstreamTimeout("no time was left for an attempt", upstream=self._site.name)
+        elif usual is not None:
+            call.early = deadline - now < usual / 2
+        if self._header is not None:
+            call.promise = (self._header, f"{deadline - now:.3f}")
+
     def _usual(self, call: Call) -> float | None:
         return self._seconds if call.timeout is None else earliest(self._limit, call.timeout)
 
-    def _deadline(self, call: Call, now: float) -> float | None:
-        usual = self._usual(call)
-        total = call.deadline
-        call.early = False
-        if total is None:
-            return None if usual is None else now + usual
-        if usual is not None:
-            if now + usual <= total:
-                return now + usual
-            call.early = total - now < usual / 2
-        if total <= now:
-            call.early = True
-            raise UpstreamTimeout("no time was left for an attempt", upstream=self._site.name)
-        return total
-
     def _observed(self, call: Call, start: float) -> Response:
-        site, instruments = self._site, self._site.instruments
-        upstream, host = site.name, call.host.url if call.host else ""
-        if "attempt.started" in instruments.heard:
-            instruments.emit(
-                "attempt.started", upstream=upstream, host=host, method=call.method, attempt=call.attempt, call=call
-            )
+        self.tell_start(call)
         status, reason = 0, "cancelled"
         try:
             response = self._send(call)
@@ -91,5 +86,17 @@ class _Layer:
             reason = error.reason
             raise
         finally:
-            elapsed = site.clock() - start
-            instruments.tell("attempt.ended", upstream, host, call.method, call.attempt, call, status, reason, elapsed)
+            self.tell_end(call, status, reason, self._site.clock() - start)
+
+    def tell_start(self, call: Call) -> None:
+        instruments = self._site.instruments
+        if "attempt.started" in instruments.heard:
+            instruments.tell("attempt.started", *self._about(call))
+
+    def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
+        instruments = self._site.instruments
+        if "attempt.ended" in instruments.heard:
+            instruments.tell("attempt.ended", *self._about(call), status, reason, elapsed)
+
+    def _about(self, call: Call) -> tuple[str, str, str, int, Call]:
+        return self._site.name, call.host.url if call.host else "", call.method, call.attempt, call

@@ -79,6 +79,10 @@ class Breaker:
     def bind(self, site: Site, send: Send) -> Send:
         return _Layer(self, site, send).send
 
+    def circuits(self, site: Site) -> Circuits:
+        """What is remembered of the site's hosts; the first to ask for it says for how long."""
+        return site.keep("breaker", lambda: Circuits(site, self.window))
+
 
 class Circuit:
     """The state of one host."""
@@ -132,6 +136,11 @@ class Circuit:
             self.until = now + seconds * self._site.random.uniform(0.75, 1.0)
             self._trips += 1
             self.go("trip")
+
+    def worked(self, now: float) -> None:
+        """In closed: one more call was answered."""
+        self.in_row = 0
+        self.window.count(now)
 
     def success(self) -> None:
         """In half-open: the probe was answered."""
@@ -199,7 +208,7 @@ class _Layer:
         self._options = options
         self._site = site
         self._send = send
-        self._circuits = site.keep("breaker", lambda: Circuits(site, options.window)).by_url
+        self._circuits = options.circuits(site).by_url
 
     def send(self, call: Call) -> Response:
         circuit = self._circuits[call.host.url]  # type: ignore[union-attr]
@@ -215,12 +224,7 @@ class _Layer:
             if response.status_code >= 500:
                 circuit.failure(self._options)
             else:
-                circuit.in_row = 0
-                window = circuit.window
-                now = self._site.clock()
-                if now >= window.edge:
-                    window.turn(now)
-                window.total += 1
+                circuit.worked(self._site.clock())
         return response
 
     def _guarded(self, call: Call, circuit: Circuit) -> Response:

@@ -50,6 +50,18 @@ class Slots:
         self.rejected = 0
         self.waiting: dict[Waiter, tuple[Any, int]] = {}  # the waiter's own hub, and the limit it waits for
 
+    def take(self, limit: int) -> bool:
+        """Take a slot if one is free and nobody was there before."""
+        if self.in_flight >= limit or self.waiting:
+            return False
+        self.in_flight += 1
+        return True
+
+    def release(self) -> None:
+        self.in_flight -= 1
+        if self.waiting:
+            self.call_next()
+
     def wait(self, limit: int, seconds: float) -> bool:
         """Wait for a slot; true if there was one, and then it is taken."""
         waiter = Waiter()
@@ -95,16 +107,12 @@ class _Layer:
 
     def send(self, call: Call) -> Response:
         slots = self._slots
-        if slots.in_flight < self._limit and not slots.waiting:
-            slots.in_flight += 1
-        else:
+        if not slots.take(self._limit):
             self._wait(call)
         try:
             return self._send(call)
         finally:
-            slots.in_flight -= 1
-            if slots.waiting:
-                slots.call_next()
+            slots.release()
 
     def _wait(self, call: Call) -> None:
         """Come back with a slot, or not at all."""

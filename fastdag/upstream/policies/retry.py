@@ -12,7 +12,7 @@ from fastdag.upstream.policies.checks import check_count, check_positive, check_
 from fastdag.upstream.policies.verdict import worth_another
 from fastdag.upstream.site import Site
 
-__all__ = ["Retry"]
+__all__ = ["Retry", "Retrying"]
 
 _LARGEST_BODY = 64 << 10
 _LONGEST = 30.0  # a Retry-After beyond this is not waited for, whatever the deadline
@@ -50,10 +50,12 @@ class Retry:
         check_positive("budget_per_second", self.budget_per_second, zero=True)
 
     def bind(self, site: Site, send: Send) -> Send:
-        return _Layer(self, site, send).send
+        return Retrying(self, site, send).send
 
 
-class _Layer:
+class Retrying:
+    """The attempts at one upstream after the first."""
+
     __slots__ = ("_budget", "_clock", "_options", "_send", "_site")
 
     def __init__(self, options: Retry, site: Site, send: Send) -> None:
@@ -66,22 +68,22 @@ class _Layer:
     def send(self, call: Call) -> Response:
         if call.hedged:
             return self._send(call)
-        window = self._budget.window
-        now = self._clock()
-        if now >= window.edge:
-            window.turn(now)
-        window.total += 1
+        self.began(self._clock())
         try:
             response = self._send(call)
         except UpstreamError as error:
             if not worth_another(error):
                 raise
-            return self._again(call, error)
+            return self.again(call, error)
         if response.status_code < 500 or not worth_another(response):
             return response
-        return self._again(call, response)
+        return self.again(call, response)
 
-    def _again(self, call: Call, last: Response | UpstreamError) -> Response:
+    def began(self, now: float) -> None:
+        """One more call, of which the budget is a share."""
+        self._budget.window.count(now)
+
+    def again(self, call: Call, last: Response | UpstreamError) -> Response:
         """What follows a first attempt that can be repeated, if anything may."""
         while (pause := self._pause(call, last)) is not None:
             if isinstance(last, StreamedResponse):

@@ -3,10 +3,6 @@
 Counting is on the path of every call, so it is one addition to a number that only grows. The window is cut into
 parts; at the edge of each the numbers are noted, and what happened within the window is the difference to the
 oldest note. Between `seconds` and nine tenths of it are covered.
-
-    if now >= window.edge:
-        window.turn(now)
-    window.total += 1
 """
 
 from __future__ import annotations

@@ -149,9 +149,13 @@ class Connection:
         if self.error is not None:
             raise self.error
 
+    def listen(self, news: Callable[[], object]) -> None:
+        """Have something called in the loop, once, instead of waiting in a greenlet."""
+        self._waiting = news
+
     def wait_for_news(self) -> None:
         """Wait for a callback to wake this greenlet, for whatever reason."""
-        self._waiting = getcurrent()
+        self._waiting = getcurrent().switch
         try:
             self._hub.switch()
         finally:
@@ -279,7 +283,7 @@ class Connection:
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            waiting.switch()
+            waiting()
 
     def _stop_writing(self) -> None:
         self._pending = b""

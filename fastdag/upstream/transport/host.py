@@ -95,7 +95,7 @@ class HostPool:
         head, body = self._line.head(call), call.body
         parts = (head, b"") if body is None else framed(head, call)
         repeatable = call.idempotent and (body is None or _repeatable(call))
-        connection = self._take(started, _FOREVER if repeatable else self._patience / 2)
+        connection = self.take(started, _FOREVER if repeatable else self._patience / 2)
         if connection is not None:
             try:
                 return self._exchange(connection, call, parts, started, deadline)
@@ -103,6 +103,26 @@ class HostPool:
                 if not repeatable and (error.sent or not _repeatable(call)):
                     raise
         return self._exchange(self._connect(deadline), call, parts, started, deadline)
+
+    def launch(self, connection: Connection, call: Call, started: float) -> None:
+        """Send a call without a body on a connection that was taken, for somebody who listens to it. `land` or
+        `Connection.close` has to follow."""
+        head = self._line.head(call)
+        deadline = started + _NEVER if call.deadline is None else call.deadline
+        connection.start(is_head=call.method == "HEAD", max_bytes=call.max_bytes, deadline=deadline)
+        connection.write(head)
+
+    def land(self, connection: Connection, call: Call, started: float) -> Response:
+        """The answer to a call that was launched, once it is whole, or what became of it."""
+        if connection.error is not None:
+            raise connection.error
+        connection.stop()
+        return self._response(connection, call, started, started + _NEVER if call.deadline is None else call.deadline)
+
+    def send_afresh(self, call: Call, started: float) -> Response:
+        """Send a call without a body again, on a new connection: the old one was stale."""
+        deadline = started + _NEVER if call.deadline is None else call.deadline
+        return self._exchange(self._connect(deadline), call, (self._line.head(call), b""), started, deadline)
 
     def sweep(self, moment: float) -> bool:
         """Close what has been idle for too long; whether something idle is left."""
@@ -122,8 +142,8 @@ class HostPool:
 
     # Connections
 
-    def _take(self, moment: float, most: float) -> Connection | None:
-        """A connection that has not been idle for more than so many seconds."""
+    def take(self, moment: float, most: float = _FOREVER) -> Connection | None:
+        """A connection that has not been idle for more than so many seconds, if there is one."""
         while self._idle:
             connection, _ = self._idle.popitem()
             if moment - connection.idle_since > most and moment < self._patience_until:
@@ -196,6 +216,9 @@ class HostPool:
             # A body that is an iterable has a timer of its own, which may be the first to see that time is up.
             connection.close("timeout" if isinstance(error, UpstreamTimeout) else "cancelled")
             raise
+        return self._response(connection, call, started, deadline)
+
+    def _response(self, connection: Connection, call: Call, started: float, deadline: float) -> Response:
         inbound = connection.inbound
         status, head, body, encoding = inbound.status, inbound.head, bytes(inbound.body), inbound.encoding
         ended = self._release(connection)

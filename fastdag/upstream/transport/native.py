@@ -11,6 +11,7 @@ from fastdag.concurrency import get_hub
 from fastdag.errors import UpstreamConnectError
 from fastdag.events import Instruments
 from fastdag.upstream.call import Call, Host, Response
+from fastdag.upstream.transport.host import HostPool
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.pool import Pool
 from fastdag.upstream.transport.process import PROCESS
@@ -44,6 +45,13 @@ class NativeTransport:
         if pool is None or pool.hub is not get_hub() or pool.pid != PROCESS.pid:
             pool = self._pool = self._enter()
         return (pool.hosts.get(host.url) or pool.add(host)).send(call)
+
+    def pool(self, host: Host) -> HostPool | None:
+        """The connections to a host, if this process and hub have had any."""
+        pool = self._pool
+        if pool is None or pool.hub is not get_hub() or pool.pid != PROCESS.pid:
+            return None
+        return pool.hosts.get(host.url)
 
     def close(self) -> None:
         """Close the connections that nobody uses. Those of other threads end by their idle limit."""
