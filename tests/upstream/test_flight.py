@@ -32,6 +32,8 @@ SCENES = {
     "a wait": [answer(OK, headers={"Retry-After": "30"}, status=503)],
 }
 
+TIMES_AND_ADDRESSES = ("host", "elapsed", "call", "pause", "retry_after")
+
 
 def asked(fake, *, flying, times=1, observe=True, **options):
     """Ask `times` times; outcomes, what was told, what the layers remember, and what the upstream saw."""
@@ -88,7 +90,7 @@ def scripted(*answers):
 def telling(told):
     """Events, but for times and addresses."""
     return [
-        (name, {key: value for key, value in fields.items() if key not in ("host", "elapsed", "call", "pause", "retry_after")})
+        (name, {key: value for key, value in fields.items() if key not in TIMES_AND_ADDRESSES})
         for name, fields in told
     ]
 
