@@ -114,7 +114,7 @@ class Instruments:
         self.active = bool(names)
 
     def emit(self, name: str, /, **fields: Any) -> None:
-        """Tell everybody who asked for this event. They share the fields, which nobody can change."""
+        """Tell everybody who asked for this event; nobody can change the fields."""
         found = self._by_name.get(name)
         if found:
             shared = MappingProxyType(fields)

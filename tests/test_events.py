@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from fastdag.events import EVENTS, Instruments
+from fastdag.events import EVENTS, Bare, Instruments
 
 
 def test_nobody_listens_at_first():
@@ -55,6 +55,45 @@ def test_an_instrument_that_raises_is_switched_off_and_the_others_go_on(caplog):
     assert told == ["run.ended"] * 2
     assert len(caplog.records) == 1
     assert "raised at run.ended and is switched off" in caplog.text
+
+
+def test_values_are_told_in_the_order_of_the_fields():
+    told, instruments = [], Instruments()
+    instruments.on("run.ended", Bare(lambda *values: told.append(values)))
+    instruments.on("run.ended", lambda name, fields: told.append((name, dict(fields))))
+    instruments.tell("run.ended", "page", "the run", 0.1)
+    instruments.emit("run.ended", elapsed=0.1, graph="page", run="the run")
+    bare, mapped = ("page", "the run", 0.1), ("run.ended", {"graph": "page", "run": "the run", "elapsed": 0.1})
+    assert told == [bare, mapped, bare, mapped]
+
+
+def test_fields_cannot_be_changed():
+    instruments, failed = Instruments(), []
+
+    def changes(name, fields):
+        try:
+            fields["graph"] = "another"
+        except TypeError as error:
+            failed.append(error)
+
+    instruments.on("run.started", changes)
+    instruments.tell("run.started", "page", "the run")
+    instruments.emit("run.started", graph="page", run="the run")
+    assert len(failed) == 2
+
+
+def test_a_bare_instrument_that_raises_is_switched_off_and_can_be_taken_off(caplog):
+    def broken(graph, run):
+        raise ValueError("broken")
+
+    instruments = Instruments()
+    instruments.on("run.started", Bare(broken))
+    instruments.tell("run.started", "page", "the run")
+    assert "raised at run.started and is switched off" in caplog.text
+    assert instruments.active is False
+    instruments.on("run.started", Bare(broken))
+    instruments.off("run.started", Bare(broken))
+    assert instruments.active is False
 
 
 def test_names_have_a_subject_and_a_verb():

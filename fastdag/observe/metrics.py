@@ -14,7 +14,8 @@ from prometheus_client.exposition import choose_encoder
 
 from fastdag.concurrency import get_hub
 from fastdag.events import Instrument
-from fastdag.observe.counts import BOUNDS, COUNTER, FAMILIES, GAUGE, HISTOGRAM, Counts
+from fastdag.observe.counts import Counts
+from fastdag.observe.families import BOUNDS, COUNTER, FAMILIES, GAUGE, HISTOGRAM
 from fastdag.observe.share import Numbers, Share, add
 
 __all__ = ["DIRECTORY", "Metrics"]

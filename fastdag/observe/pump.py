@@ -23,9 +23,14 @@ _BATCH = 0.01
 
 
 class Pump:
-    """A text stream whose `write` never blocks; a thread writes to the descriptor of the stream it stands for."""
+    """A text stream whose `write` never blocks; a thread writes to the descriptor of the stream it stands for.
+
+    `dropped` counts its lines that were lost, `dropped_in_all` those of all pumps of the process, whoever has made
+    them: gunicorn's logs and the app's own know nothing of each other, and whoever counts knows neither.
+    """
 
     encoding = "utf-8"
+    dropped_in_all = 0
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -42,7 +47,7 @@ class Pump:
     def write(self, text: str) -> int:
         data = text.encode("utf-8", "backslashreplace")
         if self._size + len(data) > _MOST:
-            self.dropped += 1
+            self._drop(1)
             return len(text)
         self._size += len(data)
         self._waiting.append(data)
@@ -67,6 +72,10 @@ class Pump:
             self._sleep(_BATCH)
         return not self._size
 
+    def _drop(self, lines: int) -> None:
+        self.dropped += lines
+        Pump.dropped_in_all += lines
+
     def _ring(self) -> None:
         try:
             self._bell.release()
@@ -81,7 +90,7 @@ class Pump:
                 lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
                 data = b"".join(lines)
                 if not self._write(fd, data):
-                    self.dropped += len(lines)
+                    self._drop(len(lines))
                 self._size -= len(data)
             if self.closed:
                 self.stream.close()

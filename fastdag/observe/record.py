@@ -8,7 +8,20 @@ from typing import Any, NamedTuple
 from fastdag.ledger import CANCELLED, NAMES, SKIPPED
 from fastdag.workers import Workers
 
-__all__ = ["CallRecord", "Event", "NodeRecord", "RequestRecord", "RunRecord"]
+__all__ = ["POLICIES", "CallRecord", "Event", "NodeRecord", "RequestRecord", "RunRecord"]
+
+#: The events that tell of one call what policies did with it.
+POLICIES = (
+    "retry.scheduled",
+    "retry.refused",
+    "hedge.started",
+    "breaker.rejected",
+    "bulkhead.rejected",
+    "cache.hit",
+    "cache.stale",
+    "cache.miss",
+    "store.failed",
+)
 
 
 class NodeRecord(NamedTuple):

@@ -10,29 +10,15 @@ from typing import Any
 
 from fastdag.deadline import now
 from fastdag.events import Instrument
-from fastdag.observe.record import CallRecord, Event, RequestRecord, RunRecord
+from fastdag.observe.record import POLICIES, CallRecord, Event, RequestRecord, RunRecord
 
-__all__ = ["NOTED", "Recent", "Recorder"]
+__all__ = ["Recent", "Recorder"]
 
 #: So many calls, and so many other events, are kept of one request.
 _MOST = 200
 
 #: The other events that are worth a note.
-NOTED = (
-    "merge.conflict",
-    "node.abandoned",
-    "node.shed",
-    "request.shed",
-    "retry.scheduled",
-    "retry.refused",
-    "hedge.started",
-    "breaker.rejected",
-    "bulkhead.rejected",
-    "cache.hit",
-    "cache.stale",
-    "cache.miss",
-    "store.failed",
-)
+_NOTED = ("merge.conflict", "node.abandoned", "node.shed", "request.shed", *POLICIES)
 
 
 class Recorder:
@@ -54,7 +40,7 @@ class Recorder:
             "request.ended": self._ended,
             "run.ended": self._run,
             "call.ended": self._call,
-            **dict.fromkeys(NOTED, self._note),
+            **dict.fromkeys(_NOTED, self._note),
         }
 
     def _started(self, _name: str, fields: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from opentelemetry.trace import get_current_span as current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from fastdag.events import TRACE, Instrument
+from fastdag.observe.record import POLICIES
 from fastdag.observe.redact import one_line
 from fastdag.upstream.call import Call
 from fastdag.upstream.host import Host
@@ -30,19 +31,6 @@ __all__ = ["Tracing"]
 
 _W3C = TraceContextTextMapPropagator()
 _HEADERS = ("traceparent", "tracestate")
-
-#: What else is told within a node becomes an event of its span.
-_EVENTS = (
-    "retry.scheduled",
-    "retry.refused",
-    "hedge.started",
-    "breaker.rejected",
-    "bulkhead.rejected",
-    "cache.hit",
-    "cache.stale",
-    "cache.miss",
-    "store.failed",
-)
 
 
 class Tracing:
@@ -70,7 +58,7 @@ class Tracing:
             "node.ended": self._node_ended,
             "attempt.started": self._attempt_started,
             "attempt.ended": self._attempt_ended,
-            **dict.fromkeys(_EVENTS, self._event),
+            **dict.fromkeys(POLICIES, self._event),  # events of the node's span
         }
 
     def _request_started(self, _name: str, fields: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from app.services import FIRST_PORT, NAMES
 from app.settings import Settings
-from fastdag.observe.counts import FAMILIES, GAUGE
+from fastdag.observe.families import FAMILIES, GAUGE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

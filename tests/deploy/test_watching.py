@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fastdag.observe.counts import FAMILIES, HISTOGRAM
+from fastdag.observe.families import FAMILIES, HISTOGRAM
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())

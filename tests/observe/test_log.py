@@ -11,6 +11,7 @@ from webtest import TestApp
 from fastdag.errors import UpstreamTimeout
 from fastdag.graph import Graph
 from fastdag.observe.log import Lines, Log
+from fastdag.observe.metrics import Metrics
 from fastdag.upstream.policies.cache import Cache
 from fastdag.web.app import App
 from tests.observe.common import client, shop, upstream
@@ -159,14 +160,15 @@ def test_a_person_reads_it_too(sink):
     assert seller.endswith("timeout after product [me]")
 
 
-def test_a_log_that_nobody_reads_holds_up_nobody():
+def test_a_log_that_nobody_reads_holds_up_nobody_and_what_is_lost_is_counted():
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
-        log = Log(stream, form="json")
-        app = client(shop(upstream()), log)
+        log, metrics = Log(stream, form="json"), Metrics()
+        app = client(shop(upstream()), log, metrics)
         path = "/" + "x" * 1900
         while not log.dropped:  # the pipe is full, then the buffer
             app.get(path, status=404)
+        assert metrics.numbers()["fastdag_log_lines_dropped_total",] == [log.dropped]
         os.close(reading)  # so that the thread can end
 
 

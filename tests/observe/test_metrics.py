@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
 from fastdag.graph import Graph
-from fastdag.observe.counts import FAMILIES
+from fastdag.observe.families import FAMILIES
 from fastdag.observe.install import Observers
 from fastdag.observe.metrics import DIRECTORY, Metrics
 from fastdag.observe.share import Share
@@ -234,4 +234,4 @@ def test_what_cannot_be_written_is_written_later(tmp_path, caplog):
     assert "metrics could not be written" in caplog.text
     (tmp_path / "away").rename(tmp_path / "shared")
     found.stop()
-    assert Share(tmp_path / "shared").others() == {("fastdag_retries_total", "catalog"): [1]}
+    assert Share(tmp_path / "shared").others()["fastdag_retries_total", "catalog"] == [1]
