@@ -8,10 +8,11 @@ import os  # noqa: E402
 from typing import Any  # noqa: E402
 
 worker_class: Any = os.environ["WORKER_CLASS"]
-if os.environ.get("PATIENT") == "1" and worker_class == "fastdag.server.GeventWorker":
+admission = "10000" if os.environ.get("PATIENT") == "1" else os.environ.get("ADMISSION")
+if admission and worker_class == "fastdag.server.GeventWorker":
     from fastdag.server import GeventWorker
 
-    worker_class = GeventWorker.using(admission=10_000)
+    worker_class = GeventWorker.using(admission=int(admission))
 
 http_parser = "fast"
 worker_connections = 4000
