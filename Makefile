@@ -5,7 +5,7 @@ VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
 
 BENCHES := bench-engine bench-client bench-versus bench-web bench-server bench-outage bench-observe bench-policies \
-	bench-scale
+	bench-scale bench-overload
 
 # How long `make soak` takes; `SECONDS=300 make soak` is shorter.
 SECONDS ?= 1800
