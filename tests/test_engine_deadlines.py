@@ -57,7 +57,7 @@ def test_the_runs_deadline_fails_an_unfinished_required_node():
 def test_an_answer_is_hardly_later_than_the_deadline(stubborn, optional):
     graph = Graph("page", timeout=SOON)
     graph.node(id="a", optional=optional)(stubborn)
-    assert least(lambda: timed(graph.run)[1]) < SOON + LATE
+    assert least(lambda: timed(graph.run)[1], times=5) < SOON + LATE
 
 
 def test_the_default_deadline_is_two_seconds():
