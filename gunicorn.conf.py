@@ -57,7 +57,7 @@ accesslog = os.environ.get("ACCESS_LOG", "-") or None
 
 def post_worker_init(worker):
     """The app's start hooks run in each worker, after the fork: what they open belongs to one process."""
-    worker.wsgi.start()
+    worker.wsgi.start(alive=lambda: worker.alive)
     # What is there now stays until the end. Full collections that look through all of it stop every request for tens
     # of milliseconds; frozen, it is passed over.
     gc.collect()

@@ -28,7 +28,7 @@ accesslog = "-"
 
 def post_worker_init(worker: Any) -> None:
     """The app's start hooks run in each worker, after the fork: what they open belongs to one process."""
-    worker.wsgi.start()
+    worker.wsgi.start(alive=lambda: worker.alive)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

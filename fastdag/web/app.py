@@ -172,16 +172,17 @@ class App(falcon.App[falcon.Request, falcon.Response]):
         """The OpenAPI 3.1 document of the routes that are graphs."""
         return self._description.document()
 
-    def start(self) -> None:
+    def start(self, *, alive: Callable[[], bool] | None = None) -> None:
         """Run the start hooks, once per process: call it in the worker (gunicorn's `post_worker_init`).
 
-        Without that the first request runs them. A hook that raises leaves the app unstarted.
+        Without that the first request runs them. A hook that raises leaves the app unstarted. `alive` says whether the
+        process goes on, for servers that do not call `drain` (fastdag's own worker does): `lambda: worker.alive`.
         """
-        self._lifecycle.start()
+        self._lifecycle.start(alive)
 
     def drain(self) -> None:
         """Say 503 at `/readyz` from now on, and answer everything else: the process is about to stop."""
-        self._lifecycle.draining = True
+        self._lifecycle.drain()
 
     def _graphs(self) -> set[Graph]:
         return {resource.graph for methods in self.graph_routes.values() for resource in methods.values()}

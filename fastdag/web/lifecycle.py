@@ -25,7 +25,7 @@ class Lifecycle:
     one that raises is logged and does not keep the others from running.
     """
 
-    __slots__ = ("_lock", "_on_start", "_on_stop", "_pid", "draining", "started", "stopped")
+    __slots__ = ("_alive", "_drained", "_lock", "_on_start", "_on_stop", "_pid", "started", "stopped")
 
     def __init__(
         self, on_start: Hook | Iterable[Hook] | None, on_stop: Hook | Iterable[Hook] | None, *, drain: Hook
@@ -37,16 +37,26 @@ class Lifecycle:
         self._pid = 0
         self.started = False
         self.stopped = False
-        self.draining = False
+        self._drained = False
+        self._alive: Callable[[], bool] | None = None
 
-    def start(self) -> None:
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to stop: somebody has said so, or `alive` says so when it is asked."""
+        return self._drained or (self._alive is not None and not self._alive())
+
+    def drain(self) -> None:
+        self._drained = True
+
+    def start(self, alive: Callable[[], bool] | None = None) -> None:
         with self._lock:  # the first requests arrive together, and hooks may wait for I/O
+            self._alive = alive or self._alive
             if self.started and not self.stopped:
                 return
             for hook in self._on_start:
                 hook()
             self.started = True
-            self.stopped = self.draining = False
+            self.stopped = self._drained = False
             self._pid = os.getpid()
             atexit.register(self.stop)
 
@@ -55,7 +65,7 @@ class Lifecycle:
             if not self.started or self.stopped or self._pid != os.getpid():
                 return
             # `started` stays: a request that comes late does not start the app again.
-            self.stopped = self.draining = True
+            self.stopped = self._drained = True
             atexit.unregister(self.stop)
             for hook in reversed(self._on_stop):
                 try:

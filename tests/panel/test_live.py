@@ -2,10 +2,13 @@
 
 import gc
 import json
+import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from wsgiref.util import setup_testing_defaults
 
+import gevent
 import pytest
 
 from fastdag.web.lifecycle import Lifecycle
@@ -152,10 +155,58 @@ def test_a_browser_that_leaves_makes_room(services_of_the_shop, tmp_path, worker
                 viewer.sock.close()
 
 
-def test_a_worker_does_not_wait_for_its_viewers_to_leave(services_of_the_shop, tmp_path):
-    options = {"program": "tests.panel.program:app", "settings": "graceful_timeout = 20"}
-    with serving(tmp_path, **options) as server, watch(server):
+#: As in gunicorn.conf.py: gunicorn's own worker tells the app of its end so.
+ALIVE = "def post_worker_init(worker):\n    worker.wsgi.start(alive=lambda: worker.alive)\n"
+
+
+@pytest.mark.parametrize("worker", [OURS, "gevent"])
+def test_a_worker_does_not_wait_for_its_viewers_to_leave(services_of_the_shop, tmp_path, worker):
+    settings = f"graceful_timeout = 30\nkeepalive = 75\n{ALIVE}"
+    with serving(tmp_path, program="tests.panel.program:app", worker=worker, settings=settings) as server:
+        viewers = [server.until(lambda: watch(server)) for _ in range(4)]
         began = time.monotonic()
         server.process.terminate()
-        assert server.process.wait(15) == 0
-        assert time.monotonic() - began < 10  # and not the 20 s of grace
+        for viewer in viewers:
+            viewer.read_until(b"0\r\n\r\n")  # the stream ends, the connection stays
+            with viewer:
+                viewer.send("GET /_fastdag/live HTTP/1.1\r\nHost: localhost\r\n\r\n")  # as browsers do
+                assert b"data: {" not in viewer.rest()  # until it is closed
+        assert server.process.wait(25) == 0
+        assert time.monotonic() - began < 15  # and not the 30 s of grace
+        assert "timeout" not in server.words()
+
+
+def frames(client):
+    """Reads the frames of a viewer for ever; `seen` counts them."""
+    client.seen = 0
+    while True:
+        client.read_until(b"\n\n")
+        client.seen += 1
+
+
+@pytest.mark.parametrize("worker", [OURS, "gevent"])
+def test_viewers_and_one_who_does_not_read_hold_up_nobody(services_of_the_shop, tmp_path, worker):
+    with serving(tmp_path, program="tests.panel.program:app", worker=worker) as server:
+        viewers = [server.until(lambda: watch(server)) for _ in range(3)]
+        reading = [gevent.spawn(frames, viewer) for viewer in viewers]
+        with server.client(receive_buffer=4096) as idle, server.client() as asking:
+            idle.send("GET /_fastdag/live?route=GET%20/products/%7Bid:int%7D HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            memory = resident(server)
+            slowest = 0.0
+            for number in range(300):
+                began = time.monotonic()
+                assert asking.get(f"/products/{number % 40 + 1}").status == 200
+                slowest = max(slowest, time.monotonic() - began)
+            told = min(viewer.seen for viewer in viewers)
+            server.until(lambda: min(viewer.seen for viewer in viewers) > told)  # they go on being told
+            assert slowest < 1.0
+            assert resident(server) - memory < 32 << 20
+        gevent.killall(reading)
+        for viewer in viewers:
+            viewer.sock.close()
+
+
+def resident(server):
+    """Bytes of memory of the one worker."""
+    (worker,) = server.workers()
+    return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

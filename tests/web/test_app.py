@@ -64,6 +64,15 @@ def test_admission_can_be_unlimited() -> None:
     assert client(graph_of(nothing), app={"max_in_flight": None}).get("/").status_int == 200
 
 
+def test_readiness_ends_where_the_server_says_that_it_does_not_go_on() -> None:
+    app, alive = TestApp(App()), [True]
+    app.app.start(alive=lambda: alive[0])
+    app.get("/readyz", status=200)
+    alive[0] = False
+    app.get("/readyz", status=503)
+    app.get("/livez", status=200)
+
+
 def test_readiness_ends_when_draining_begins_and_everything_else_goes_on() -> None:
     app = client(graph_of(nothing))
     assert app.get("/readyz").json == {"status": "ok"}
