@@ -24,7 +24,7 @@ def options(graph_id: str, nodes: Iterable[Node]) -> Iterator[str]:
         where = f"{graph_id}.{node.id}"
         if node.id in RESERVED:
             yield f"{graph_id}: {node.id!r} is reserved, references like {{{node.id}.x}} mean the request; rename it"
-        functions = {type(node).__name__ if node.self_rooting else "load": node.function()}
+        functions = {"" if node.self_rooting else "load": node.function()}  # a function node is its function
         when, fallback, output = node.option("when"), node.option("fallback"), node.option("output")
         if when is not None and not callable(when):
             yield f"{where} has when={when!r}; when= takes a function over context and parents, or None"
@@ -35,7 +35,7 @@ def options(graph_id: str, nodes: Iterable[Node]) -> Iterator[str]:
         for name, function in functions.items():
             wrong = wrong_kind(function)
             if wrong:
-                yield f"{where}: {name} {wrong}"
+                yield f"{where}: {name} {wrong}" if name else f"{where} {wrong}"
         if not (output is None or isinstance(output, bool) or (isinstance(output, str) and output)):
             yield f"{where} has output={output!r}; output= takes True, False or a key"
         for flag in ("optional", "sink"):

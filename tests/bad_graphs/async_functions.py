@@ -1,4 +1,4 @@
-# page.a: FunctionNode is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
+# page.a is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
 # page.B: load is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
 # page.c: when= is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
 # page.d: fallback= is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway

@@ -1,5 +1,5 @@
 # page: 'path' is reserved, references like {path.x} mean the request; rename it
-# page.offer: FunctionNode is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
+# page.offer is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
 # page: two nodes have the id 'path'; give one of them another
 # page: price: after= names 'nobody', which is no node
 # page.offer wants 'prise', which nothing provides; did you mean 'price'?

@@ -1,5 +1,5 @@
-# page.a: FunctionNode is a generator function; return a list instead of yielding
-# page.b: FunctionNode is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
+# page.a is a generator function; return a list instead of yielding
+# page.b is 'async def', which gevent does not run; write a plain function, blocking calls overlap anyway
 # page.C: load is a generator function; return a list instead of yielding
 
 from fastdag import Graph, Node
