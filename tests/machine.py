@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: So much longer than it should a thing may take, in seconds, where it would take far longer if it were broken.
+#: By so many seconds a thing may take longer than it should, where it would take far longer if it were broken.
 PAUSE = 1.0
 
 
