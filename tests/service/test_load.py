@@ -1,6 +1,7 @@
-"""More than there is room for (FAULTS.md L01, L03, L06)."""
+"""More than there is room for (FAULTS.md L01, L03, L06, R03)."""
 
 from collections import Counter
+from pathlib import Path
 
 import gevent
 
@@ -36,6 +37,24 @@ def test_l01_health_is_answered_while_there_is_no_room(case):
     assert case.ask("/livez").status == case.ask("/readyz").status == 200
     case.let_go(path)
     assert {found.get(timeout=5).status for found in asking} == {200}
+
+
+def test_r03_a_hundred_large_answers_at_once_stay_within_a_quarter_of_a_gigabyte(case):
+    """What holds it there is how many are in flight: at the server's door, and at the upstream's bulkhead."""
+    case.build(admission=32)
+    items = [{"id": number, "name": f"thing {number}", "text": "x" * 900} for number in range(2000)]
+    path = case.script("/solo/big", ("sleep", 0.05), ok({"items": items}))
+    seen = case.statuses([path] * 100)
+    assert set(seen) == {200, 503}
+    assert seen[200] >= 8
+    assert peak_memory(case.server.workers()[0]) < 256 << 20
+    assert case.ask(path).json()["items"] == items
+
+
+def peak_memory(pid):
+    """The most that was ever resident of a process, in bytes."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) << 10
 
 
 def test_l03_clients_that_try_again_do_not_multiply(case):
