@@ -117,7 +117,8 @@ class Workers(Ledger):
     def interrupt_all(self) -> None:
         flights = [*self.flights.values(), *(flight for flight, _ in self.landed.values())]
         for i in self.landed:
-            self.waits_ready.remove(i)
+            if i in self.waits_ready:  # else the books are closed already
+                self.waits_ready.remove(i)
         self.flights.clear()
         self.landed.clear()
         for flight in flights:
