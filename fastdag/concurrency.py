@@ -182,9 +182,9 @@ class Crew:
                 return
 
 
-def crew() -> Crew:
-    """The crew of this thread's hub."""
-    hub: Any = get_hub()
+def crew(hub: Any = None) -> Crew:
+    """The crew of a hub; of this thread's, if none is named."""
+    hub = hub or get_hub()
     try:
         found: Crew = hub.fastdag_crew
     except AttributeError:

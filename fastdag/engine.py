@@ -58,7 +58,7 @@ class Run(Workers):
     )
 
     def __init__(self, plan: Plan, context: Any, timeout: float | None, instruments: Instruments) -> None:
-        super().__init__(plan, now(), instruments)
+        Workers.__init__(self, plan, now(), instruments)  # by name: `super()` costs as much as two nodes
         self.context = context
         self.over = False
         self.timer: Any = None
@@ -69,9 +69,10 @@ class Run(Workers):
         self.limit = NEVER if timeout is None else self.start + timeout
         if outer is not None and outer.deadline is not None and outer.deadline < self.limit:
             self.limit = outer.deadline
-        self.scope = Scope(context, None if self.limit == NEVER else self.limit, run=self, parent=outer)
+        self.scope = scope = Scope(context, None if self.limit == NEVER else self.limit)
+        scope.run, scope.parent = self, outer
         self.contextvars = copy_context()
-        self.contextvars.run(SCOPE.set, self.scope)
+        self.contextvars.run(SCOPE.set, scope)
 
     # -- the caller
 

@@ -51,10 +51,10 @@ class Workers(Ledger):
     )
 
     def __init__(self, plan: Plan, start: float, instruments: Instruments) -> None:
-        super().__init__(plan, start)
+        Ledger.__init__(self, plan, start)
         self.instruments = instruments
-        self.hub = get_hub()
-        self.crew = crew()
+        self.hub = hub = get_hub()
+        self.crew = crew(hub)
         self.workers: dict[Any, list[int]] = {}
         self.flights: dict[int, Flight] = {}  # of the nodes that wait without a greenlet
         self.landed: dict[int, tuple[Flight, float | None]] = {}  # those that a worker has to go on with, by node
