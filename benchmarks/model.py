@@ -69,15 +69,18 @@ def growth(per_request: Mapping[int, float]) -> dict[int, float]:
     return {workers: seconds / per_request[1] for workers, seconds in per_request.items()}
 
 
-def layout(costs: Costs, page: Page, *, workers: int, cores: int) -> list[float]:
-    """What a request asks of each core: workers have one each, upstream and load what is left, or all share all."""
+def layout(costs: Costs, page: Page, *, workers: int, cores: int, lost: float = 0.0) -> list[float]:
+    """What a request asks of each core: workers have one each, upstream and load what is left, or all share all.
+
+    `lost` is how much of the workers' cores strangers took: what is asked of them then takes longer.
+    """
     worker = costs.worker(page, workers)
     upstream, load = costs.around(page, workers)
     left = cores - workers
     if left <= 0:
-        return [(worker + upstream + load) / cores] * cores
+        return [(worker + upstream + load) / (cores - lost)] * cores
     others = [upstream, load] if left > 1 else [upstream + load]
-    return [worker / workers] * workers + others
+    return [worker / (workers - lost)] * workers + others
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from hashlib import sha256
-from typing import Any
-
-import msgspec
 
 from benchmarks.common import (
     CACHE,
@@ -31,10 +25,10 @@ from benchmarks.common import (
     Children,
     Cores,
     at_most,
-    collected,
     ended_children,
     free_port,
     interleaved,
+    median,
     pin,
     print_bars,
     print_table,
@@ -42,7 +36,9 @@ from benchmarks.common import (
     wrk,
 )
 from benchmarks.fleet import BALANCERS, Outage, simulate
+from benchmarks.kilobyte import Bytes
 from benchmarks.model import Costs, Fleet, Page, closed, growth, layout
+from benchmarks.processes import busy
 from benchmarks.upstream import PARTS, has_lua, start_nginx
 
 SLOWEST = 0.02
@@ -55,6 +51,7 @@ LARGE_PAGE = Page(4, sum(len(part.encode()) for part in BIG) / len(BIG) / 1e3, S
 
 # Connections of a worker: fewer calls in flight, ten or four for each, than an upstream's bulkhead takes.
 SMALL, LATE, MODERATE, FULL = 16, 24, 8, 56
+WAITING = 3 * FULL  # bodies that are decoded while the fourth call of their request is under way
 TOLERANCE = 20  # %
 
 NGINX = """
@@ -65,7 +62,10 @@ location /slow/ {{ alias {folder}/; rewrite_by_lua_block {{ ngx.sleep({slowest})
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Requests per second, errors among them, the median latency, and seconds of CPU per request of all three."""
+    """Requests per second, errors among them, the median latency, and seconds of CPU per request of all three.
+
+    `lost` is how many of the workers' cores somebody else had meanwhile.
+    """
 
     rate: float
     errors: int
@@ -73,6 +73,7 @@ class Measured:
     worker: float
     upstream: float
     load: float
+    lost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,25 @@ class Running:
     service: Child
     upstream: Child
     url: str
+    cores: Sequence[int]
     load: Sequence[int]
-    workers: int
+
+    @property
+    def workers(self) -> int:
+        return len(self.cores)
+
+    def used(self) -> tuple[float, float, float, float]:
+        """Seconds of CPU so far: the workers', the upstream's, that of all loads, and the workers' cores'."""
+        return self.service.cpu(), self.upstream.cpu(), ended_children(), busy(self.cores)
 
     def ask(self, path: str, connections: int, seconds: float) -> Measured:
-        before = self.service.cpu(), self.upstream.cpu(), ended_children()
+        start, before = time.monotonic(), self.used()
         load = wrk(f"{self.url}{path}", core=self.load, seconds=seconds, connections=connections * self.workers)
-        after = self.service.cpu(), self.upstream.cpu(), ended_children()
-        cpu = ((b - a) / load.requests for a, b in zip(before, after, strict=True))
-        return Measured(load.rps, load.errors, load.p50, *cpu)
+        worker, upstream, asking, all_of_it = (b - a for a, b in zip(before, self.used(), strict=True))
+        ours = worker if set(self.load).isdisjoint(self.cores) else worker + upstream + asking
+        lost = max(0.0, all_of_it - ours) / (time.monotonic() - start)
+        count = load.requests
+        return Measured(load.rps, load.errors, load.p50, worker / count, upstream / count, asking / count, lost)
 
     def check(self, path: str, parts: Sequence[str]) -> None:
         expected = {key: value for part in parts for key, value in json.loads(part).items()}
@@ -120,11 +131,11 @@ def start(children: Children, cores: Cores, workers: int) -> Running:
     env["UPSTREAM"] = f"http://127.0.0.1:{upstream}"
     service = children.start(command, core=order[:workers], env=env, port=port, name="scale")
     service.wait_for_words("Booting worker", times=workers)
-    return Running(service, asked, f"http://127.0.0.1:{port}", loading, workers)
+    return Running(service, asked, f"http://127.0.0.1:{port}", order[:workers], loading)
 
 
 def measure(children: Children, cores: Cores, workers: int, rounds: int, seconds: float) -> dict[str, Measured]:
-    """The best of all rounds, for what else runs on the machine takes, and never gives."""
+    """All that is asked of so many workers."""
     running = start(children, cores, workers)
     running.check("/small", PARTS)
     running.check("/late", PARTS)
@@ -136,48 +147,13 @@ def measure(children: Children, cores: Cores, workers: int, rounds: int, seconds
     found = interleaved({name: partial(running.ask, *what, seconds) for name, what in asked.items()}, rounds=rounds)
     for child in (running.service, running.upstream):
         children.end(child)
-    return {
-        name: Measured(
-            rate=max(each.rate for each in many),
-            errors=sum(each.errors for each in many),
-            **{what: min(getattr(each, what) for each in many) for what in ("p50", "worker", "upstream", "load")},
-        )
-        for name, many in found.items()
-    }
+    return {name: middle(many) for name, many in found.items()}
 
 
-class Kilobyte:
-    """What a KB of JSON costs that is received, decoded, kept for a while, encoded, hashed (for its ETag) and sent."""
-
-    def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self._near = socket.create_connection(server.getsockname())
-            self._far, _ = server.accept()
-
-    def measure(self) -> float:
-        """Seconds of CPU: those for ten KB, less those for one."""
-        with collected():
-            costs = [self._cost(body.encode()) for body in (BIG[0], PARTS[0])]
-        return (costs[0] - costs[1]) / (LARGE_PAGE.size - SMALL_PAGE.size)
-
-    def _cost(self, body: bytes, times: int = 1_000) -> float:
-        kept: deque[Any] = deque()
-        for number in range(FULL + times):
-            if number == FULL:
-                start = time.process_time()
-            self._near.sendall(body)
-            kept.append(msgspec.json.decode(self._received(len(body))))
-            # As many wait as requests do, so that what is encoded has left the processor's caches.
-            if len(kept) > FULL:
-                sha256(msgspec.json.encode(kept.popleft())).digest()
-        return (time.process_time() - start) / times
-
-    def _received(self, size: int) -> bytes:
-        pieces = []
-        while size:
-            pieces.append(self._far.recv(65536))
-            size -= len(pieces[-1])
-        return b"".join(pieces)
+def middle(rounds: Sequence[Measured]) -> Measured:
+    """The medians, and the errors of all rounds."""
+    medians = {what.name: median(getattr(each, what.name) for each in rounds) for what in fields(Measured)}
+    return Measured(**medians | {"errors": sum(each.errors for each in rounds)})
 
 
 def fit(found: dict[int, dict[str, Measured]], per_kilobyte: float) -> Costs:
@@ -214,19 +190,20 @@ def compare(costs: Costs, found: dict[int, dict[str, Measured]], cores: int) -> 
     bars: list[Bar] = []
     for workers, measured in found.items():
         for name, each in (("moderate", MODERATE), ("full", FULL)):
-            demands = layout(costs, LARGE_PAGE, workers=workers, cores=cores)
-            said, seen = closed(each * workers, demands, LARGE_PAGE.slowest), measured[name]
+            seen = measured[name]
+            demands = layout(costs, LARGE_PAGE, workers=workers, cores=cores, lost=seen.lost)
+            said = closed(each * workers, demands, LARGE_PAGE.slowest)
             rate, p50 = (100 * (said.rate / seen.rate - 1), 100 * (said.seconds / seen.p50 - 1))
             cells = [f"{said.rate:.0f}", f"{seen.rate:.0f}", f"{rate:+.0f} %"]
             cells += [f"{said.seconds * 1e3:.1f}", f"{seen.p50 * 1e3:.1f}", f"{p50:+.0f} %"]
             cpu = 1e3 * costs.worker(LARGE_PAGE, workers), 1e3 * seen.worker
             cells += [f"{cpu[0]:.3f}", f"{cpu[1]:.3f}", f"{100 * (cpu[0] / cpu[1] - 1):+.0f} %"]
-            rows.append([f"{workers}, {each * workers} connections", *cells])
+            rows.append([f"{workers}, {each * workers} connections", f"{seen.lost:.2f}", *cells])
             what, off = ("requests per second", rate) if name == "full" else ("latency", p50)
             bars.append(at_most(f"{what}, {rows[-1][0]}: off by", abs(off), TOLERANCE, "%"))
     head = ["requests/s", "measured", "off", "ms", "p50 measured", "off", "CPU ms", "measured", "off"]
     print("four calls of 10 KB, one of them 20 ms slow: predicted, and measured")
-    print_table(["workers", *head], rows)
+    print_table(["workers", "cores lost", *head], rows)
     return bars
 
 
@@ -258,8 +235,8 @@ def show_simulation(service: float, requests: int) -> None:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--seconds", type=float, default=2, help="of load, per round")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=float, default=1, help="of load, per round")
     options.add_argument("--workers", type=int, default=4, help="at most, and at most one for each core")
     options.add_argument("--requests", type=int, default=200_000, help="of each simulation")
     given = options.parse_args()
@@ -270,14 +247,14 @@ def main() -> int:
     cores = Cores.here()
     print(f"Python {sys.version.split()[0]}; {len(cores.all)} cores\n", flush=True)
     found: dict[int, dict[str, Measured]] = {}
-    kilobyte, kilobytes = Kilobyte(), []
+    bodies, kilobytes = Bytes(WAITING), []
     with Children() as children:
         for count in range(1, min(given.workers, len(cores.all)) + 1):
             found[count] = measure(children, cores, count, given.rounds, given.seconds)
             pin(cores.subject)
-            kilobytes += [kilobyte.measure() for _ in range(given.rounds)]
+            kilobytes += [bodies.per_kilobyte(PARTS[0], BIG[0]) for _ in range(given.rounds)]
             pin(cores.all)
-    costs = fit(found, min(kilobytes))
+    costs = fit(found, median(kilobytes))
     show_costs(costs)
     bars = compare(costs, found, len(cores.all))
     errors = sum(each.errors for measured in found.values() for each in measured.values())

@@ -44,6 +44,11 @@ def test_workers_have_cores_of_their_own_while_there_are_some(workers, demands):
     assert layout(COSTS, LARGE, workers=workers, cores=4) == pytest.approx(demands)
 
 
+def test_what_strangers_take_of_the_workers_cores_makes_them_slower():
+    assert layout(COSTS, LARGE, workers=2, cores=4, lost=0.5)[:2] == pytest.approx([740e-6 / 1.5] * 2)
+    assert layout(COSTS, LARGE, workers=4, cores=4, lost=1.0) == pytest.approx([870e-6 / 3] * 4)
+
+
 def test_one_connection_waits_for_nobody():
     alone = closed(1, [0.001, 0.002], wait=0.02)
     assert alone.seconds == pytest.approx(0.023)
