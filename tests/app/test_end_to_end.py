@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import gevent
 import pytest
 import requests
+from gevent.pool import Pool
 
 from app.serve import taken
 from app.services import NAMES
@@ -121,8 +122,10 @@ def gunicorn(request, services):
 def test_many_clients_get_their_own_products(gunicorn):
     _, address = gunicorn
     wanted = [(number % 300) + 1 for number in range(60)]
-    asked = [gevent.spawn(requests.get, f"{address}/products/{number}", timeout=10) for number in wanted]
-    assert [answer.get().json()["product"]["id"] for answer in asked] == wanted
+    # Ten at a time: sixty pages ask for 480 things at once, and this is not about what a busy machine can do in 0.5 s.
+    answers = Pool(10).map(lambda number: requests.get(f"{address}/products/{number}", timeout=10), wanted)
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
+    assert [answer.json()["product"]["id"] for answer in answers] == wanted
 
 
 def test_an_order_in_flight_is_answered_after_sigterm(gunicorn, services, fault):
