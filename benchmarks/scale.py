@@ -14,8 +14,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import Any
 
 from benchmarks.common import (
     CACHE,
@@ -152,8 +153,10 @@ def measure(children: Children, cores: Cores, workers: int, rounds: int, seconds
 
 def middle(rounds: Sequence[Measured]) -> Measured:
     """The medians, and the errors of all rounds."""
-    medians = {what.name: median(getattr(each, what.name) for each in rounds) for what in fields(Measured)}
-    return Measured(**medians | {"errors": sum(each.errors for each in rounds)})
+    medians: dict[str, Any] = {
+        what.name: median(getattr(each, what.name) for each in rounds) for what in fields(Measured)
+    }
+    return replace(Measured(**medians), errors=sum(each.errors for each in rounds))
 
 
 def fit(found: dict[int, dict[str, Measured]], per_kilobyte: float) -> Costs:
