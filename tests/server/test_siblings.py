@@ -150,6 +150,15 @@ def test_alone_a_listener_takes_what_is_there_at_once(house, listener):
     assert (house.taken, house.timers) == (80, [])
 
 
+def test_at_a_socket_of_its_own_a_listener_waits_for_nobody(house, backlog):
+    house.cfg.set("reuse_port", True)
+    house.meet_the_sibling()
+    listener = Listener(house, backlog)
+    listener._watcher.fire()
+    assert (house.taken, house.timers) == (64, [])
+    listener.close()
+
+
 def test_a_listener_that_is_ahead_waits_longer_the_more_it_is_and_then_takes_one(house, listener):
     house.meet_the_sibling()
     listener._watcher.fire()
