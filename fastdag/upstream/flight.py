@@ -144,10 +144,10 @@ class Flight:
             self._runway.enter(self, why)
             self._runway.tell_end(self, why)
 
-    def within(self, tell: Callable[[], None]) -> None:
+    def within(self, tell: Callable[..., object], *values: Any) -> None:
         """Tell something in the contextvars that the call was made in."""
         if self._contextvars is not None:
-            self._contextvars.run(tell)
+            self._contextvars.run(tell, *values)
 
 
 class Runway:
@@ -215,9 +215,8 @@ class Runway:
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
         call, now = flight.call, self._site.clock()
-        if self.observed:
-            status, reason = _told(end)
-            flight.within(lambda: self._attempts.tell_end(call, status, reason, now - flight.started))
+        if "attempt.ended" in self._site.instruments.heard:
+            flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()

@@ -91,12 +91,13 @@ class Attempts:
     def tell_start(self, call: Call) -> None:
         instruments = self._site.instruments
         if "attempt.started" in instruments.heard:
-            instruments.tell("attempt.started", *self._about(call))
+            host = call.host.url if call.host else ""
+            instruments.tell("attempt.started", self._site.name, host, call.method, call.attempt, call)
 
     def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
-        instruments = self._site.instruments
-        if "attempt.ended" in instruments.heard:
-            instruments.tell("attempt.ended", *self._about(call), status, reason, elapsed)
-
-    def _about(self, call: Call) -> tuple[str, str, str, int, Call]:
-        return self._site.name, call.host.url if call.host else "", call.method, call.attempt, call
+        site = self._site
+        if "attempt.ended" in site.instruments.heard:
+            host = call.host.url if call.host else ""
+            site.instruments.tell(
+                "attempt.ended", site.name, host, call.method, call.attempt, call, status, reason, elapsed
+            )
