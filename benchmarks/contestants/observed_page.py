@@ -1,6 +1,7 @@
 """The page of `fastdag_page`, whose observers are changed while it runs, for `benchmarks.observe`.
 
-`GET /observers/metrics,timeline` installs these in place of those before; `GET /cpu` is what the worker has used so far.
+`GET /observers/metrics,timeline` installs these in place of those before; `GET /cpu` is what the worker has used so
+far.
 """
 
 from __future__ import annotations
