@@ -207,7 +207,7 @@ def test_200_requests_at_once_have_the_right_parents(services, worker):
     names = [span.name for span in spans]
     # So many at once are more than the machine can do in no time: what can be left out is left out.
     assert names.count(f"GET {PAGE}") == 200
-    assert names.count("product_page") == names.count("product") == names.count("price") > 100
+    assert names.count("product_page") == names.count("product") > 100
     assert names.count("GET") > 500
 
 
