@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import gevent
@@ -20,6 +21,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
+from fastdag.observe.install import Observers
+from fastdag.observe.timeline import Timeline
 from tests.app.conftest import WORKERS, behind_gunicorn
 
 REQUESTS = "http_server_request_duration_seconds_count"
@@ -105,44 +108,44 @@ def two_workers(tmp_path, worker):
 
 
 @pytest.fixture(params=WORKERS)
-def shop(request, services, tmp_path):
+def watched(request, services, tmp_path):
     with two_workers(tmp_path, request.param) as found:
         yield found
 
 
-def test_the_numbers_of_two_workers_add_up_whichever_is_asked(shop):
-    pair = workers(shop.process)
-    while not all(shop.own(pid) for pid in pair):  # both have answered some
-        gevent.joinall([gevent.spawn(shop.ask, f"/products/{number % 40 + 1}") for number in range(20)])
-        assert shop.asked < 2000
-    assert shop.ask("/products/999999").status_code == 404
+def test_the_numbers_of_two_workers_add_up_whichever_is_asked(watched):
+    pair = workers(watched.process)
+    while not all(watched.own(pid) for pid in pair):  # both have answered some
+        gevent.joinall([gevent.spawn(watched.ask, f"/products/{number % 40 + 1}") for number in range(20)])
+        assert watched.asked < 2000
+    assert watched.ask("/products/999999").status_code == 404
     for pid in pair:
-        shop.until_all_is_known_to(pid)
-        assert shop.total(pid, REQUESTS, http_route=PAGE, http_response_status_code="404") == 1
-        assert shop.total(pid, NODES, graph="product_page", node="product") == shop.asked
-        assert shop.total(pid, ATTEMPTS, upstream="reviews", http_request_method="GET") >= shop.asked - 1
-        assert shop.total(pid, "http_server_active_requests") == 0
+        watched.until_all_is_known_to(pid)
+        assert watched.total(pid, REQUESTS, http_route=PAGE, http_response_status_code="404") == 1
+        assert watched.total(pid, NODES, graph="product_page", node="product") == watched.asked
+        assert watched.total(pid, ATTEMPTS, upstream="reviews", http_request_method="GET") >= watched.asked - 1
+        assert watched.total(pid, "http_server_active_requests") == 0
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_counters_never_fall_when_a_worker_is_replaced(shop, end):
-    first, second = workers(shop.process)
-    while not shop.own(first) or not shop.own(second):
-        gevent.joinall([gevent.spawn(shop.ask) for _ in range(20)])
-        assert shop.asked < 2000
-    until(lambda: shop.own(first) + shop.own(second) == shop.asked)  # all is written
+def test_counters_never_fall_when_a_worker_is_replaced(watched, end):
+    first, second = workers(watched.process)
+    while not watched.own(first) or not watched.own(second):
+        gevent.joinall([gevent.spawn(watched.ask) for _ in range(20)])
+        assert watched.asked < 2000
+    until(lambda: watched.own(first) + watched.own(second) == watched.asked)  # all is written
     os.kill(first, end)
 
     def replaced():
-        assert shop.answered(second) == shop.asked
-        return len(workers(shop.process) - {first}) == 2
+        assert watched.answered(second) == watched.asked
+        return len(workers(watched.process) - {first}) == 2
 
     until(replaced)
-    (third,) = workers(shop.process) - {first, second}
-    shop.until_all_is_known_to(third)
-    shop.ask()
+    (third,) = workers(watched.process) - {first, second}
+    watched.until_all_is_known_to(third)
+    watched.ask()
     for pid in (second, third):
-        shop.until_all_is_known_to(pid)
+        watched.until_all_is_known_to(pid)
 
 
 class Collector:
@@ -230,6 +233,31 @@ def check(span, by_id):
     else:
         assert (span.name, parent.name) == ("product_page", f"GET {PAGE}")
     return True
+
+
+@pytest.mark.parametrize(
+    ("service", "nodes"), [("prices", ("price", "related_prices")), ("recommendations", ("related",))]
+)
+def test_a_what_if_of_a_page_is_what_it_is_then(shop, fault, service, nodes):
+    """`related` before two that take nearly the same, before `recommendations`."""
+    seconds = {"recommendations": 0.1, "catalogue": 0.1, "prices": 0.12}
+    page = import_module("app.graphs.product_page").product_page
+    before, after = Timeline(), Timeline()
+    for timeline in (before, after):
+        for name, delay in seconds.items():
+            fault(name, delay=delay)
+        shop.get("/products/7")  # opens the connections
+        observers = Observers([timeline])
+        observers.watch(page)
+        for _ in range(7):
+            shop.get("/products/7")
+        observers.unwatch()
+        seconds[service] /= 2
+    (route,) = before.routes()
+    foreseen = before.what_if(route, dict.fromkeys(nodes, 50))
+    real = after.report(route).p50
+    assert foreseen.p50 - real > 0.015
+    assert foreseen.p50_then == pytest.approx(real, rel=0.05)
 
 
 def test_a_request_is_a_line_of_its_log_and_a_call_is_one_more(services, tmp_path):
