@@ -96,7 +96,7 @@ class Shop:
         """How many pages one worker has answered itself, as it has written."""
         (file,) = until(lambda: list(self.folder.glob(f"{pid}-*.numbers")))
         numbers = msgspec.msgpack.decode(file.read_bytes())
-        return sum(sum(values[:-1]) for key, values in numbers if key[0] == REQUESTS[:-6] and key[2] == PAGE)
+        return sum(sum(values[:-1]) for key, values in numbers if key[0] == REQUESTS[:-6] and key[3] == PAGE)
 
 
 @contextmanager
