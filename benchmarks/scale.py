@@ -13,7 +13,7 @@ import json
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -51,7 +51,15 @@ SMALL_PAGE = Page(10, sum(len(part.encode()) for part in PARTS) / len(PARTS) / 1
 LARGE_PAGE = Page(4, sum(len(part.encode()) for part in BIG) / len(BIG) / 1e3, SLOWEST)
 
 # Connections of a worker: fewer calls in flight, ten or four for each, than an upstream's bulkhead takes.
-SMALL, LATE, MODERATE, FULL = 16, 24, 8, 56
+FULL = 56
+ASKED = {
+    "none": ("/none", 16),
+    "small": ("/small", 16),
+    "late": ("/late", 24),
+    "moderate": ("/large", 8),
+    "full": ("/large", FULL),
+}
+ONLY_OF_ONE = ("none", "late")  # what only the costs of one worker are computed from
 WAITING = 3 * FULL  # bodies that are decoded while the fourth call of their request is under way
 TOLERANCE = 20  # %
 
@@ -75,6 +83,10 @@ class Measured:
     upstream: float
     load: float
     lost: float
+
+
+Found = dict[int, dict[str, Measured]]
+"""By the number of workers, and by what was asked (`ASKED`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +136,44 @@ def start(children: Children, cores: Cores, workers: int) -> Running:
             (folder / name / str(number)).write_text(part)
     upstream, port = free_port(), free_port()
     server = NGINX.format(folder=folder, slowest=SLOWEST)
-    asked = start_nginx(children, server, core=serving, port=upstream, name="scale-upstream")
+    asked = start_nginx(children, server, core=serving, port=upstream, name=f"scale-upstream-{workers}")
     # With the reference service's own settings, but no log, and no worker that is replaced while it is measured.
     settings = ("-c", str(ROOT / "gunicorn.conf.py"), "--max-requests", "0")
     command = [sys.executable, "-m", "gunicorn", *settings, "benchmarks.contestants.scale_page:app"]
     env = {"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": str(workers), "ACCESS_LOG": ""}
     env["UPSTREAM"] = f"http://127.0.0.1:{upstream}"
-    service = children.start(command, core=order[:workers], env=env, port=port, name="scale")
+    service = children.start(command, core=order[:workers], env=env, port=port, name=f"scale-{workers}")
     service.wait_for_words("Booting worker", times=workers)
     return Running(service, asked, f"http://127.0.0.1:{port}", order[:workers], loading)
 
 
-def measure(children: Children, cores: Cores, workers: int, rounds: int, seconds: float) -> dict[str, Measured]:
-    """All that is asked of so many workers."""
-    running = start(children, cores, workers)
-    running.check("/small", PARTS)
-    running.check("/late", PARTS)
-    running.check("/large", BIG)
-    asked = {"none": ("/none", SMALL), "late": ("/late", LATE)} if workers == 1 else {}
-    asked |= {"small": ("/small", SMALL), "moderate": ("/large", MODERATE), "full": ("/large", FULL)}
-    for path, connections in asked.values():
-        running.ask(path, connections, 1)  # opens the connections
-    found = interleaved({name: partial(running.ask, *what, seconds) for name, what in asked.items()}, rounds=rounds)
-    for child in (running.service, running.upstream):
-        children.end(child)
-    return {name: middle(many) for name, many in found.items()}
+def measure(children: Children, cores: Cores, given: argparse.Namespace) -> tuple[Found, float]:
+    """All that is asked of the services, in turns, and seconds of CPU for a KB."""
+    asked: dict[tuple[int, str], Callable[[], Measured]] = {}
+    for workers in range(1, min(given.workers, len(cores.all)) + 1):
+        running = start(children, cores, workers)
+        running.check("/small", PARTS)
+        running.check("/late", PARTS)
+        running.check("/large", BIG)
+        for name, (path, connections) in ASKED.items():
+            if workers == 1 or name not in ONLY_OF_ONE:
+                running.ask(path, connections, 1)  # opens the connections
+                asked[workers, name] = partial(running.ask, path, connections, given.seconds)
+    bodies = Bytes(WAITING)
+
+    def kilobyte() -> float:
+        pin(cores.subject)
+        try:
+            return bodies.per_kilobyte(PARTS[0], BIG[0])
+        finally:
+            pin(cores.all)
+
+    contestants: dict[str, Callable[[], Any]] = {str(key): ask for key, ask in asked.items()}
+    seen = interleaved(contestants | {"kilobyte": kilobyte}, rounds=given.rounds)
+    found: Found = {}
+    for workers, name in asked:
+        found.setdefault(workers, {})[name] = middle(seen[str((workers, name))])
+    return found, median(seen["kilobyte"])
 
 
 def middle(rounds: Sequence[Measured]) -> Measured:
@@ -159,7 +184,7 @@ def middle(rounds: Sequence[Measured]) -> Measured:
     return replace(Measured(**medians), errors=sum(each.errors for each in rounds))
 
 
-def fit(found: dict[int, dict[str, Measured]], per_kilobyte: float) -> Costs:
+def fit(found: Found, per_kilobyte: float) -> Costs:
     one = found[1]
     costs = Costs.fitted(
         SMALL_PAGE,
@@ -187,13 +212,13 @@ def show_costs(costs: Costs) -> None:
     print(f"the same request with more workers, CPU beside one worker's: {dearer}\n")
 
 
-def compare(costs: Costs, found: dict[int, dict[str, Measured]], cores: int) -> list[Bar]:
+def compare(costs: Costs, found: Found, cores: int) -> list[Bar]:
     """The predictions beside what was measured."""
     rows: list[list[str]] = []
     bars: list[Bar] = []
     for workers, measured in found.items():
-        for name, each in (("moderate", MODERATE), ("full", FULL)):
-            seen = measured[name]
+        for name in ("moderate", "full"):
+            seen, (_, each) = measured[name], ASKED[name]
             demands = layout(costs, LARGE_PAGE, workers=workers, cores=cores, lost=seen.lost)
             said = closed(each * workers, demands, LARGE_PAGE.slowest)
             rate, p50 = (100 * (said.rate / seen.rate - 1), 100 * (said.seconds / seen.p50 - 1))
@@ -249,15 +274,9 @@ def main() -> int:
     unlimited_files()
     cores = Cores.here()
     print(f"Python {sys.version.split()[0]}; {len(cores.all)} cores\n", flush=True)
-    found: dict[int, dict[str, Measured]] = {}
-    bodies, kilobytes = Bytes(WAITING), []
     with Children() as children:
-        for count in range(1, min(given.workers, len(cores.all)) + 1):
-            found[count] = measure(children, cores, count, given.rounds, given.seconds)
-            pin(cores.subject)
-            kilobytes += [bodies.per_kilobyte(PARTS[0], BIG[0]) for _ in range(given.rounds)]
-            pin(cores.all)
-    costs = fit(found, median(kilobytes))
+        found, kilobyte = measure(children, cores, given)
+    costs = fit(found, kilobyte)
     show_costs(costs)
     bars = compare(costs, found, len(cores.all))
     errors = sum(each.errors for measured in found.values() for each in measured.values())
