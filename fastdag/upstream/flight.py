@@ -145,8 +145,10 @@ class Flight:
             self._runway.tell_end(self, why)
 
     def within(self, tell: Callable[..., object], *values: Any) -> None:
-        """Tell something in the contextvars that the call was made in."""
-        if self._contextvars is not None:
+        """Tell something in the contextvars that the call was made in, where somebody might look into them."""
+        if self._contextvars is None:
+            tell(*values)
+        else:
             self._contextvars.run(tell, *values)
 
 
@@ -177,8 +179,9 @@ class Runway:
 
     @property
     def observed(self) -> bool:
-        heard = self._site.instruments.heard
-        return "attempt" in heard or "call" in heard
+        """Whether somebody is told in the contextvars that a call was made in."""
+        mapped = self._site.instruments.mapped
+        return "attempt" in mapped or "call" in mapped
 
     def start(self, call: Call, about: About | None) -> Flight | None:
         """Send a call, or leave it as it is for the layers. `about` is what is told of its start and its end."""

@@ -95,9 +95,9 @@ class Attempts:
             instruments.tell("attempt.started", self._site.name, host, call.method, call.attempt, call)
 
     def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
-        site = self._site
-        if "attempt.ended" in site.instruments.heard:
-            host = call.host.url if call.host else ""
-            site.instruments.tell(
-                "attempt.ended", site.name, host, call.method, call.attempt, call, status, reason, elapsed
-            )
+        site, host = self._site, call.host.url if call.host else ""
+        for instrument, take in site.instruments.takers("attempt.ended"):
+            try:
+                take(site.name, host, call.method, call.attempt, call, status, reason, elapsed)
+            except Exception:
+                site.instruments.broken("attempt.ended", instrument)
