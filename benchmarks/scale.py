@@ -59,7 +59,6 @@ ASKED = {
     "moderate": ("/large", 8),
     "full": ("/large", FULL),
 }
-ONLY_OF_ONE = ("none", "late")  # what only the costs of one worker are computed from
 WAITING = 3 * FULL  # bodies that are decoded while the fourth call of their request is under way
 TOLERANCE = 20  # %
 
@@ -156,9 +155,8 @@ def measure(children: Children, cores: Cores, given: argparse.Namespace) -> tupl
         running.check("/late", PARTS)
         running.check("/large", BIG)
         for name, (path, connections) in ASKED.items():
-            if workers == 1 or name not in ONLY_OF_ONE:
-                running.ask(path, connections, 1)  # opens the connections
-                asked[workers, name] = partial(running.ask, path, connections, given.seconds)
+            running.ask(path, connections, 1)  # opens the connections
+            asked[workers, name] = partial(running.ask, path, connections, given.seconds)
     bodies = Bytes(WAITING)
 
     def kilobyte() -> float:
@@ -185,17 +183,18 @@ def middle(rounds: Sequence[Measured]) -> Measured:
 
 
 def fit(found: Found, per_kilobyte: float) -> Costs:
-    one = found[1]
+    whole, factors = growth({workers: each["small"].worker for workers, each in found.items()})
+    paused = median(each["late"].worker - each["small"].worker for each in found.values())
     costs = Costs.fitted(
         SMALL_PAGE,
-        none=one["none"].worker,
-        whole=one["small"].worker,
-        late=one["late"].worker,
+        none=median(each["none"].worker for each in found.values()),
+        whole=whole,
+        late=whole + paused,
         kilobyte=per_kilobyte,
-        upstream=one["small"].upstream,
-        load=one["small"].load,
+        upstream=median(each["small"].upstream for each in found.values()),
+        load=median(each["small"].load for each in found.values()),
     )
-    return costs.with_growth(growth({workers: each["small"].worker for workers, each in found.items()}))
+    return costs.with_growth(factors)
 
 
 def show_costs(costs: Costs) -> None:
