@@ -86,17 +86,19 @@ class Instruments:
     fields are only built when somebody listens. `heard` holds the names that somebody listens to, and the subjects of
     which somebody hears how they start or end (`"run"`), for who would have to do more than build fields. `mapped` are
     those of them that somebody hears who is not `Bare`.
+
+    `takers` are for what happens most often, to `tell` by hand: by name, who asked for an event and what takes its
+    values. Whoever calls that says so to `broken` if it raises.
     """
 
-    __slots__ = ("_by_name", "_takers", "active", "heard", "mapped")
+    __slots__ = ("_by_name", "active", "heard", "mapped", "takers")
 
     def __init__(self) -> None:
         self.active = False
         self.heard: frozenset[str] = frozenset()
         self.mapped: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
-        # The same, as callables that take the values of all fields; each with its instrument.
-        self._takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
+        self.takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
@@ -111,7 +113,7 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
-        self._takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
+        self.takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
         names = [name for name, found in self._by_name.items() if found]
         self.heard = _with_subjects(names)
         self.mapped = _with_subjects(
@@ -132,18 +134,11 @@ class Instruments:
 
     def tell(self, name: str, /, *values: Any) -> None:
         """`emit` for what happens often: the values of all fields, in the order of `EVENTS`."""
-        for instrument, take in self._takers.get(name, ()):
+        for instrument, take in self.takers.get(name, ()):
             try:
                 take(*values)
             except Exception:
                 self.broken(name, instrument)
-
-    def takers(self, name: str) -> tuple[tuple[Instrument, Callable[..., object]], ...]:
-        """For what happens most often, to `tell` by hand: who asked for an event, and what takes its values.
-
-        Whoever calls that says so to `broken` if it raises.
-        """
-        return self._takers.get(name, ())
 
     def broken(self, name: str, instrument: Instrument) -> None:
         self.off(name, instrument)

@@ -261,9 +261,9 @@ class Runway:
 
     def _tell_start(self, flight: Flight) -> None:
         instruments = self._site.instruments
-        if instruments.heard:
-            if flight.about is not None:
-                instruments.emit("call.started", **flight.about)
+        if flight.about is not None:
+            instruments.emit("call.started", **flight.about)
+        if "attempt.started" in instruments.heard:
             self._attempts.tell_start(flight.call)
 
     def tell_end(self, flight: Flight, end: Response | BaseException) -> None:

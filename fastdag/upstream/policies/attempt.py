@@ -76,7 +76,8 @@ class Attempts:
         return self._seconds if call.timeout is None else earliest(self._limit, call.timeout)
 
     def _observed(self, call: Call, start: float) -> Response:
-        self.tell_start(call)
+        if "attempt.started" in self._site.instruments.heard:
+            self.tell_start(call)
         status, reason = 0, "cancelled"
         try:
             response = self._send(call)
@@ -89,14 +90,12 @@ class Attempts:
             self.tell_end(call, status, reason, self._site.clock() - start)
 
     def tell_start(self, call: Call) -> None:
-        instruments = self._site.instruments
-        if "attempt.started" in instruments.heard:
-            host = call.host.url if call.host else ""
-            instruments.tell("attempt.started", self._site.name, host, call.method, call.attempt, call)
+        site, host = self._site, call.host.url if call.host else ""
+        site.instruments.tell("attempt.started", site.name, host, call.method, call.attempt, call)
 
     def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
         site, host = self._site, call.host.url if call.host else ""
-        for instrument, take in site.instruments.takers("attempt.ended"):
+        for instrument, take in site.instruments.takers.get("attempt.ended", ()):
             try:
                 take(site.name, host, call.method, call.attempt, call, status, reason, elapsed)
             except Exception:
