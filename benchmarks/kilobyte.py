@@ -16,8 +16,8 @@ __all__ = ["Bytes"]
 
 
 class Bytes:
-    """A connection to itself. `kept` bodies wait decoded, as those of requests do that wait for another call: what is
-    encoded has then left the processor's caches."""
+    """A connection to itself. `kept` bodies wait decoded, as those of other requests do: what is encoded has then left
+    the processor's caches."""
 
     def __init__(self, kept: int) -> None:
         self._kept = kept

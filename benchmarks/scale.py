@@ -50,16 +50,15 @@ BIG = [
 SMALL_PAGE = Page(10, sum(len(part.encode()) for part in PARTS) / len(PARTS) / 1e3)
 LARGE_PAGE = Page(4, sum(len(part.encode()) for part in BIG) / len(BIG) / 1e3, SLOWEST)
 
-# Connections of a worker: fewer calls in flight, ten or four for each, than an upstream's bulkhead takes.
+# What is asked, and with how many connections for each worker: as many as keep it busy, but for `moderate`.
 FULL = 56
 ASKED = {
-    "none": ("/none", 16),
-    "small": ("/small", 16),
-    "late": ("/late", 24),
+    "none": ("/none", FULL),
+    "small": ("/small", FULL),
+    "late": ("/late", FULL),
     "moderate": ("/large", 8),
     "full": ("/large", FULL),
 }
-WAITING = 3 * FULL  # bodies that are decoded while the fourth call of their request is under way
 TOLERANCE = 20  # %
 
 NGINX = """
@@ -157,7 +156,7 @@ def measure(children: Children, cores: Cores, given: argparse.Namespace) -> tupl
         for name, (path, connections) in ASKED.items():
             running.ask(path, connections, 1)  # opens the connections
             asked[workers, name] = partial(running.ask, path, connections, given.seconds)
-    bodies = Bytes(WAITING)
+    bodies = Bytes(FULL)
 
     def kilobyte() -> float:
         pin(cores.subject)
@@ -191,7 +190,7 @@ def fit(found: Found, per_kilobyte: float) -> Costs:
         whole=whole,
         late=whole + paused,
         kilobyte=per_kilobyte,
-        upstream=median(each["small"].upstream for each in found.values()),
+        upstream=median(each["late"].upstream for each in found.values()),
         load=median(each["small"].load for each in found.values()),
     )
     return costs.with_growth(factors)
@@ -203,7 +202,7 @@ def show_costs(costs: Costs) -> None:
         ("a call, without its bytes", costs.call, "small, less none, less the bytes"),
         ("a KB that comes in and goes out", costs.kilobyte, "by itself"),
         ("having to wait", costs.pause, "late, less small"),
-        ("a call, to the upstream", costs.upstream, "small"),
+        ("a call, to the upstream", costs.upstream, "late"),
         ("a request, to who asks", costs.load, "small"),
     ]
     print_table(["CPU", "µs", "measured in"], [[what, f"{cost * 1e6:.1f}", where] for what, cost, where in rows])

@@ -1,12 +1,13 @@
-"""The service of `benchmarks.scale`: fastdag with its defaults; routes with no call, ten small and four large ones."""
+"""The service of `benchmarks.scale`: fastdag; routes with no call, ten small and four large ones."""
 
 from __future__ import annotations
 
 import os
 
-from fastdag import App, Graph, Upstream
+from fastdag import App, Bulkhead, Graph, Upstream
 
-upstream = Upstream("parts", os.environ["UPSTREAM"])
+# With room for ten calls of every connection; the rest is as it is by default.
+upstream = Upstream("parts", os.environ["UPSTREAM"], bulkhead=Bulkhead(limit=1024))
 
 none = Graph("none")
 none.node(id="hello", output="hello")(lambda context: "world")
