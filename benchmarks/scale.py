@@ -1,9 +1,9 @@
 """What a worker, a machine and a fleet carry, predicted and measured: `make bench-scale`. See docs/scale.md.
 
 The model of `benchmarks.model` is fitted on ten calls of 1 KB (at once, and with one of them late), on a route without
-calls, and on what a KB of JSON costs by itself. With that it predicts a route with four calls of 10 KB, one of which
-takes 20 ms, for one to four workers; then that is measured. What was measured is carried on to a fleet, on paper and
-in simulation.
+calls, and, for what bytes cost, on ten calls of 4 KB. With that it predicts a route with four calls of 10 KB, one of
+which takes 20 ms, for one to four workers; then that is measured. What was measured is carried on to a fleet, on paper
+and in simulation.
 """
 
 from __future__ import annotations
@@ -30,25 +30,31 @@ from benchmarks.common import (
     free_port,
     interleaved,
     median,
-    pin,
     print_bars,
     print_table,
     unlimited_files,
     wrk,
 )
 from benchmarks.fleet import BALANCERS, Outage, simulate
-from benchmarks.kilobyte import Bytes
 from benchmarks.model import Costs, Fleet, Page, closed, growth, layout
 from benchmarks.processes import busy
 from benchmarks.upstream import PARTS, has_lua, start_nginx
 
 SLOWEST = 0.02
-BIG = [
-    json.dumps({f"part{number}": [json.loads(part) for part in PARTS]}, ensure_ascii=False, separators=(",", ":"))
-    for number in range(4)
-]
-SMALL_PAGE = Page(10, sum(len(part.encode()) for part in PARTS) / len(PARTS) / 1e3)
-LARGE_PAGE = Page(4, sum(len(part.encode()) for part in BIG) / len(BIG) / 1e3, SLOWEST)
+
+
+def bodies(count: int, size: int) -> list[str]:
+    """So many bodies of so many KB."""
+    parts = [json.loads(part) for part in PARTS[:size]]
+    return [json.dumps({f"part{n}": parts}, ensure_ascii=False, separators=(",", ":")) for n in range(count)]
+
+
+def page_of(parts: Sequence[str], slowest: float = 0.0) -> Page:
+    return Page(len(parts), sum(len(part.encode()) for part in parts) / len(parts) / 1e3, slowest)
+
+
+BODIES = {"small": PARTS, "wide": bodies(10, 4), "large": bodies(4, 10)}
+SMALL_PAGE, WIDE_PAGE, LARGE_PAGE = page_of(PARTS), page_of(BODIES["wide"]), page_of(BODIES["large"], SLOWEST)
 
 # What is asked, and with how many connections for each worker: as many as keep it busy, but for `moderate`.
 FULL = 56
@@ -56,6 +62,7 @@ ASKED = {
     "none": ("/none", FULL),
     "small": ("/small", FULL),
     "late": ("/late", FULL),
+    "wide": ("/wide", FULL),
     "moderate": ("/large", 8),
     "full": ("/large", FULL),
 }
@@ -128,7 +135,7 @@ def start(children: Children, cores: Cores, workers: int) -> Running:
     left = order[workers:]
     loading, serving = (left[:1], left[-1:]) if left else (order, order)
     folder = CACHE / "scale"
-    for name, parts in (("small", PARTS), ("large", BIG)):
+    for name, parts in BODIES.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, part in enumerate(parts):
             (folder / name / str(number)).write_text(part)
@@ -145,32 +152,22 @@ def start(children: Children, cores: Cores, workers: int) -> Running:
     return Running(service, asked, f"http://127.0.0.1:{port}", order[:workers], loading)
 
 
-def measure(children: Children, cores: Cores, given: argparse.Namespace) -> tuple[Found, float]:
-    """All that is asked of the services, in turns, and seconds of CPU for a KB."""
+def measure(children: Children, cores: Cores, given: argparse.Namespace) -> Found:
+    """All that is asked of the services, in turns."""
     asked: dict[tuple[int, str], Callable[[], Measured]] = {}
     for workers in range(1, min(given.workers, len(cores.all)) + 1):
         running = start(children, cores, workers)
-        running.check("/small", PARTS)
+        for path, parts in BODIES.items():
+            running.check(f"/{path}", parts)
         running.check("/late", PARTS)
-        running.check("/large", BIG)
         for name, (path, connections) in ASKED.items():
             running.ask(path, connections, 1)  # opens the connections
             asked[workers, name] = partial(running.ask, path, connections, given.seconds)
-    bodies = Bytes(FULL)
-
-    def kilobyte() -> float:
-        pin(cores.subject)
-        try:
-            return bodies.per_kilobyte(PARTS[0], BIG[0])
-        finally:
-            pin(cores.all)
-
-    contestants: dict[str, Callable[[], Any]] = {str(key): ask for key, ask in asked.items()}
-    seen = interleaved(contestants | {"kilobyte": kilobyte}, rounds=given.rounds)
+    seen = interleaved({str(key): ask for key, ask in asked.items()}, rounds=given.rounds)
     found: Found = {}
     for workers, name in asked:
         found.setdefault(workers, {})[name] = middle(seen[str((workers, name))])
-    return found, median(seen["kilobyte"])
+    return found
 
 
 def middle(rounds: Sequence[Measured]) -> Measured:
@@ -181,15 +178,19 @@ def middle(rounds: Sequence[Measured]) -> Measured:
     return replace(Measured(**medians), errors=sum(each.errors for each in rounds))
 
 
-def fit(found: Found, per_kilobyte: float) -> Costs:
+def fit(found: Found) -> Costs:
+    """The costs of one worker. What differs between two routes is taken from all worker counts."""
     whole, factors = growth({workers: each["small"].worker for workers, each in found.items()})
-    paused = median(each["late"].worker - each["small"].worker for each in found.values())
+
+    def dearer(name: str, than: str) -> float:
+        return median((each[name].worker - each[than].worker) / factors[count] for count, each in found.items())
+
     costs = Costs.fitted(
         SMALL_PAGE,
-        none=median(each["none"].worker for each in found.values()),
+        none=median(each["none"].worker / factors[workers] for workers, each in found.items()),
         whole=whole,
-        late=whole + paused,
-        kilobyte=per_kilobyte,
+        late=whole + dearer("late", "small"),
+        kilobyte=dearer("wide", "late") / WIDE_PAGE.calls / (WIDE_PAGE.size - SMALL_PAGE.size),
         upstream=median(each["late"].upstream for each in found.values()),
         load=median(each["small"].load for each in found.values()),
     )
@@ -200,7 +201,7 @@ def show_costs(costs: Costs) -> None:
     rows: list[tuple[str, float, str]] = [
         ("a request without calls", costs.request, "none"),
         ("a call, without its bytes", costs.call, "small, less none, less the bytes"),
-        ("a KB that comes in and goes out", costs.kilobyte, "by itself"),
+        ("a KB that comes in and goes out", costs.kilobyte, "wide, less late"),
         ("having to wait", costs.pause, "late, less small"),
         ("a call, to the upstream", costs.upstream, "late"),
         ("a request, to who asks", costs.load, "small"),
@@ -273,8 +274,8 @@ def main() -> int:
     cores = Cores.here()
     print(f"Python {sys.version.split()[0]}; {len(cores.all)} cores\n", flush=True)
     with Children() as children:
-        found, kilobyte = measure(children, cores, given)
-    costs = fit(found, kilobyte)
+        found = measure(children, cores, given)
+    costs = fit(found)
     show_costs(costs)
     bars = compare(costs, found, len(cores.all))
     errors = sum(each.errors for measured in found.values() for each in measured.values())

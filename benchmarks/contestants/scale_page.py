@@ -21,6 +21,7 @@ def page(id: str, *paths: str) -> Graph:
 
 
 small = [f"/small/{number}" for number in range(10)]
+wide = [f"/wide/{number}" for number in range(10)]
 large = [f"/large/{number}" for number in range(4)]
 
 app = App()
@@ -28,6 +29,7 @@ for graph in (
     none,
     page("small", *small),
     page("late", *small[:-1], f"/slow{small[-1]}"),
+    page("wide", *wide[:-1], f"/slow{wide[-1]}"),
     page("large", *large[:-1], f"/slow{large[-1]}"),
 ):
     app.add_graph(f"/{graph.id}", graph)
