@@ -6,26 +6,17 @@ from app.graphs.home import home
 from app.graphs.order import NewOrder, place_order, show_order
 from app.graphs.product_page import product_page
 from app.graphs.search import Query, search
+from app.observers import observers
 from app.settings import Settings
 from fastdag import App
 
 settings = Settings.from_environ()
 
-
-def observers():
-    """Who is told what happens, where the deployment wants to know; it needs the extra `metrics`."""
-    if not settings.metrics:
-        return ()
-    from fastdag.observe.metrics import Metrics
-
-    return (Metrics(),)
-
-
 app = App(
     max_in_flight=settings.max_in_flight,
     expose_errors=settings.expose_errors,
     ops=settings.ops_address or False,
-    observe=observers(),
+    observe=observers(settings),
     on_stop=upstreams.close,
     title="Shop",
 )

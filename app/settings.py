@@ -35,7 +35,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 256
     expose_errors: bool = False
     ops_address: str = ""
+    log: bool = False
     metrics: bool = False
+    traces_url: Annotated[str, msgspec.Meta(pattern=r"^$|^https?://.+")] = ""
     cache_url: Annotated[str, msgspec.Meta(pattern=r"^$|^(rediss?|unix)://.+")] = ""
 
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean, linear_regression
 
 __all__ = ["Closed", "Costs", "Fleet", "Page", "closed", "growth", "layout"]
 
@@ -64,20 +65,30 @@ class Costs:
         return replace(self, growth=dict(growth))
 
 
-def growth(per_request: Mapping[int, float]) -> dict[int, float]:
-    """From the same request's CPU with so many workers: how much dearer it is than with one."""
-    return {workers: seconds / per_request[1] for workers, seconds in per_request.items()}
+def growth(per_request: Mapping[int, float]) -> tuple[float, dict[int, float]]:
+    """From the same request's CPU with so many workers: what it costs with one, and how much dearer it is with more.
+
+    A straight line through them all, which one bad measurement does not bend much; it never falls.
+    """
+    workers, costs = list(per_request), list(per_request.values())
+    slope = linear_regression(workers, costs).slope if len(workers) > 1 else 0.0
+    slope = max(slope, 0.0)
+    one = fmean(costs) - slope * (fmean(workers) - 1)
+    return one, {count: 1 + slope * (count - 1) / one for count in workers}
 
 
-def layout(costs: Costs, page: Page, *, workers: int, cores: int) -> list[float]:
-    """What a request asks of each core: workers have one each, upstream and load what is left, or all share all."""
+def layout(costs: Costs, page: Page, *, workers: int, cores: int, lost: float = 0.0) -> list[float]:
+    """What a request asks of each core: workers have one each, upstream and load what is left, or all share all.
+
+    `lost` is how much of the workers' cores strangers took: what is asked of them then takes longer.
+    """
     worker = costs.worker(page, workers)
     upstream, load = costs.around(page, workers)
     left = cores - workers
     if left <= 0:
-        return [(worker + upstream + load) / cores] * cores
+        return [(worker + upstream + load) / (cores - lost)] * cores
     others = [upstream, load] if left > 1 else [upstream + load]
-    return [worker / workers] * workers + others
+    return [worker / (workers - lost)] * workers + others
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """What observers cost: a page of ten upstream calls with them and without: `make bench-observe`.
 
-One worker of fastdag's own under gunicorn, as in `benchmarks.versus`, serves all contestants: its observers are changed
-while it runs, so that nothing else differs. Each is asked a few requests at a time, in turns, and what counts is the
-worker's CPU time for them. Beside "nothing" stands the median over all rounds of what the round says: whatever slows
-the machine for longer than that slows both.
+One worker of fastdag's own under gunicorn, as in `benchmarks.versus`, serves all contestants: its observers are
+changed while it runs, so that nothing else differs. Each is asked a few requests at a time, in turns, and what counts
+is the worker's CPU time for them. Beside "nothing" stands the median over all rounds of what the round says: whatever
+slows the machine for longer than that slows both.
 """
 
 # ruff: noqa: E402 - everything else is imported after patching

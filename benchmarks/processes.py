@@ -65,9 +65,10 @@ class Cores:
         return text if len(self.all) > 2 else f"{text}: TOO FEW for one core each, read ratios with care"
 
 
-def busy() -> float:
-    """Seconds of CPU that all cores together have worked so far, for anybody."""
-    return sum(_ticks().values()) / TICKS
+def busy(cores: Iterable[int] | None = None) -> float:
+    """Seconds of CPU that some cores, or all of them, have worked so far, for anybody."""
+    ticks = _ticks()
+    return sum(ticks[core] for core in cores or ticks) / TICKS
 
 
 def _ticks() -> dict[int, int]:

@@ -1,27 +1,22 @@
 """What a worker, a machine and a fleet carry, predicted and measured: `make bench-scale`. See docs/scale.md.
 
 The model of `benchmarks.model` is fitted on ten calls of 1 KB (at once, and with one of them late), on a route without
-calls, and on what a KB of JSON costs by itself. With that it predicts a route with four calls of 10 KB, one of which
-takes 20 ms, for one to four workers; then that is measured. What was measured is carried on to a fleet, on paper and
-in simulation.
+calls, and, for what bytes cost, on ten calls of 4 KB. With that it predicts a route with four calls of 10 KB, one of
+which takes 20 ms, for one to four workers; then that is measured. What was measured is carried on to a fleet, on paper
+and in simulation.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import time
 import urllib.request
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from hashlib import sha256
 from typing import Any
-
-import msgspec
 
 from benchmarks.common import (
     CACHE,
@@ -31,11 +26,10 @@ from benchmarks.common import (
     Children,
     Cores,
     at_most,
-    collected,
     ended_children,
     free_port,
     interleaved,
-    pin,
+    median,
     print_bars,
     print_table,
     unlimited_files,
@@ -43,18 +37,35 @@ from benchmarks.common import (
 )
 from benchmarks.fleet import BALANCERS, Outage, simulate
 from benchmarks.model import Costs, Fleet, Page, closed, growth, layout
+from benchmarks.processes import busy
 from benchmarks.upstream import PARTS, has_lua, start_nginx
 
 SLOWEST = 0.02
-BIG = [
-    json.dumps({f"part{number}": [json.loads(part) for part in PARTS]}, ensure_ascii=False, separators=(",", ":"))
-    for number in range(4)
-]
-SMALL_PAGE = Page(10, sum(len(part.encode()) for part in PARTS) / len(PARTS) / 1e3)
-LARGE_PAGE = Page(4, sum(len(part.encode()) for part in BIG) / len(BIG) / 1e3, SLOWEST)
 
-# Connections of a worker: fewer calls in flight, ten or four for each, than an upstream's bulkhead takes.
-SMALL, LATE, MODERATE, FULL = 16, 24, 8, 56
+
+def bodies(count: int, size: int) -> list[str]:
+    """So many bodies of so many KB."""
+    parts = [json.loads(part) for part in PARTS[:size]]
+    return [json.dumps({f"part{n}": parts}, ensure_ascii=False, separators=(",", ":")) for n in range(count)]
+
+
+def page_of(parts: Sequence[str], slowest: float = 0.0) -> Page:
+    return Page(len(parts), sum(len(part.encode()) for part in parts) / len(parts) / 1e3, slowest)
+
+
+BODIES = {"small": PARTS, "wide": bodies(10, 4), "large": bodies(4, 10)}
+SMALL_PAGE, WIDE_PAGE, LARGE_PAGE = page_of(PARTS), page_of(BODIES["wide"]), page_of(BODIES["large"], SLOWEST)
+
+# What is asked, and with how many connections for each worker: as many as keep it busy, but for `moderate`.
+FULL = 56
+ASKED = {
+    "none": ("/none", FULL),
+    "small": ("/small", FULL),
+    "late": ("/late", FULL),
+    "wide": ("/wide", FULL),
+    "moderate": ("/large", 8),
+    "full": ("/large", FULL),
+}
 TOLERANCE = 20  # %
 
 NGINX = """
@@ -65,7 +76,10 @@ location /slow/ {{ alias {folder}/; rewrite_by_lua_block {{ ngx.sleep({slowest})
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Requests per second, errors among them, the median latency, and seconds of CPU per request of all three."""
+    """Requests per second, errors among them, the median latency, and seconds of CPU per request of all three.
+
+    `lost` is how many of the workers' cores somebody else had meanwhile.
+    """
 
     rate: float
     errors: int
@@ -73,6 +87,11 @@ class Measured:
     worker: float
     upstream: float
     load: float
+    lost: float
+
+
+Found = dict[int, dict[str, Measured]]
+"""By the number of workers, and by what was asked (`ASKED`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +101,25 @@ class Running:
     service: Child
     upstream: Child
     url: str
+    cores: Sequence[int]
     load: Sequence[int]
-    workers: int
+
+    @property
+    def workers(self) -> int:
+        return len(self.cores)
+
+    def used(self) -> tuple[float, float, float, float]:
+        """Seconds of CPU so far: the workers', the upstream's, that of all loads, and the workers' cores'."""
+        return self.service.cpu(), self.upstream.cpu(), ended_children(), busy(self.cores)
 
     def ask(self, path: str, connections: int, seconds: float) -> Measured:
-        before = self.service.cpu(), self.upstream.cpu(), ended_children()
+        start, before = time.monotonic(), self.used()
         load = wrk(f"{self.url}{path}", core=self.load, seconds=seconds, connections=connections * self.workers)
-        after = self.service.cpu(), self.upstream.cpu(), ended_children()
-        cpu = ((b - a) / load.requests for a, b in zip(before, after, strict=True))
-        return Measured(load.rps, load.errors, load.p50, *cpu)
+        worker, upstream, asking, all_of_it = (b - a for a, b in zip(before, self.used(), strict=True))
+        ours = worker if set(self.load).isdisjoint(self.cores) else worker + upstream + asking
+        lost = max(0.0, all_of_it - ours) / (time.monotonic() - start)
+        count = load.requests
+        return Measured(load.rps, load.errors, load.p50, worker / count, upstream / count, asking / count, lost)
 
     def check(self, path: str, parts: Sequence[str]) -> None:
         expected = {key: value for part in parts for key, value in json.loads(part).items()}
@@ -106,101 +135,75 @@ def start(children: Children, cores: Cores, workers: int) -> Running:
     left = order[workers:]
     loading, serving = (left[:1], left[-1:]) if left else (order, order)
     folder = CACHE / "scale"
-    for name, parts in (("small", PARTS), ("large", BIG)):
+    for name, parts in BODIES.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, part in enumerate(parts):
             (folder / name / str(number)).write_text(part)
     upstream, port = free_port(), free_port()
     server = NGINX.format(folder=folder, slowest=SLOWEST)
-    asked = start_nginx(children, server, core=serving, port=upstream, name="scale-upstream")
+    asked = start_nginx(children, server, core=serving, port=upstream, name=f"scale-upstream-{workers}")
     # With the reference service's own settings, but no log, and no worker that is replaced while it is measured.
     settings = ("-c", str(ROOT / "gunicorn.conf.py"), "--max-requests", "0")
     command = [sys.executable, "-m", "gunicorn", *settings, "benchmarks.contestants.scale_page:app"]
     env = {"BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": str(workers), "ACCESS_LOG": ""}
     env["UPSTREAM"] = f"http://127.0.0.1:{upstream}"
-    service = children.start(command, core=order[:workers], env=env, port=port, name="scale")
+    service = children.start(command, core=order[:workers], env=env, port=port, name=f"scale-{workers}")
     service.wait_for_words("Booting worker", times=workers)
-    return Running(service, asked, f"http://127.0.0.1:{port}", loading, workers)
+    return Running(service, asked, f"http://127.0.0.1:{port}", order[:workers], loading)
 
 
-def measure(children: Children, cores: Cores, workers: int, rounds: int, seconds: float) -> dict[str, Measured]:
-    """The best of all rounds, for what else runs on the machine takes, and never gives."""
-    running = start(children, cores, workers)
-    running.check("/small", PARTS)
-    running.check("/late", PARTS)
-    running.check("/large", BIG)
-    asked = {"none": ("/none", SMALL), "late": ("/late", LATE)} if workers == 1 else {}
-    asked |= {"small": ("/small", SMALL), "moderate": ("/large", MODERATE), "full": ("/large", FULL)}
-    for path, connections in asked.values():
-        running.ask(path, connections, 1)  # opens the connections
-    found = interleaved({name: partial(running.ask, *what, seconds) for name, what in asked.items()}, rounds=rounds)
-    for child in (running.service, running.upstream):
-        children.end(child)
-    return {
-        name: Measured(
-            rate=max(each.rate for each in many),
-            errors=sum(each.errors for each in many),
-            **{what: min(getattr(each, what) for each in many) for what in ("p50", "worker", "upstream", "load")},
-        )
-        for name, many in found.items()
+def measure(children: Children, cores: Cores, given: argparse.Namespace) -> Found:
+    """All that is asked of the services, in turns."""
+    asked: dict[tuple[int, str], Callable[[], Measured]] = {}
+    for workers in range(1, min(given.workers, len(cores.all)) + 1):
+        running = start(children, cores, workers)
+        for path, parts in BODIES.items():
+            running.check(f"/{path}", parts)
+        running.check("/late", PARTS)
+        for name, (path, connections) in ASKED.items():
+            running.ask(path, connections, 1)  # opens the connections
+            asked[workers, name] = partial(running.ask, path, connections, given.seconds)
+    seen = interleaved({str(key): ask for key, ask in asked.items()}, rounds=given.rounds)
+    found: Found = {}
+    for workers, name in asked:
+        found.setdefault(workers, {})[name] = middle(seen[str((workers, name))])
+    return found
+
+
+def middle(rounds: Sequence[Measured]) -> Measured:
+    """The medians, and the errors of all rounds."""
+    medians: dict[str, Any] = {
+        what.name: median(getattr(each, what.name) for each in rounds) for what in fields(Measured)
     }
+    return replace(Measured(**medians), errors=sum(each.errors for each in rounds))
 
 
-class Kilobyte:
-    """What a KB of JSON costs that is received, decoded, kept for a while, encoded, hashed (for its ETag) and sent."""
+def fit(found: Found) -> Costs:
+    """The costs of one worker. What differs between two routes is taken from all worker counts."""
+    whole, factors = growth({workers: each["small"].worker for workers, each in found.items()})
 
-    def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self._near = socket.create_connection(server.getsockname())
-            self._far, _ = server.accept()
+    def dearer(name: str, than: str) -> float:
+        return median((each[name].worker - each[than].worker) / factors[count] for count, each in found.items())
 
-    def measure(self) -> float:
-        """Seconds of CPU: those for ten KB, less those for one."""
-        with collected():
-            costs = [self._cost(body.encode()) for body in (BIG[0], PARTS[0])]
-        return (costs[0] - costs[1]) / (LARGE_PAGE.size - SMALL_PAGE.size)
-
-    def _cost(self, body: bytes, times: int = 1_000) -> float:
-        kept: deque[Any] = deque()
-        for number in range(FULL + times):
-            if number == FULL:
-                start = time.process_time()
-            self._near.sendall(body)
-            kept.append(msgspec.json.decode(self._received(len(body))))
-            # As many wait as requests do, so that what is encoded has left the processor's caches.
-            if len(kept) > FULL:
-                sha256(msgspec.json.encode(kept.popleft())).digest()
-        return (time.process_time() - start) / times
-
-    def _received(self, size: int) -> bytes:
-        pieces = []
-        while size:
-            pieces.append(self._far.recv(65536))
-            size -= len(pieces[-1])
-        return b"".join(pieces)
-
-
-def fit(found: dict[int, dict[str, Measured]], per_kilobyte: float) -> Costs:
-    one = found[1]
     costs = Costs.fitted(
         SMALL_PAGE,
-        none=one["none"].worker,
-        whole=one["small"].worker,
-        late=one["late"].worker,
-        kilobyte=per_kilobyte,
-        upstream=one["small"].upstream,
-        load=one["small"].load,
+        none=median(each["none"].worker / factors[workers] for workers, each in found.items()),
+        whole=whole,
+        late=whole + dearer("late", "small"),
+        kilobyte=dearer("wide", "late") / WIDE_PAGE.calls / (WIDE_PAGE.size - SMALL_PAGE.size),
+        upstream=median(each["late"].upstream for each in found.values()),
+        load=median(each["small"].load for each in found.values()),
     )
-    return costs.with_growth(growth({workers: each["small"].worker for workers, each in found.items()}))
+    return costs.with_growth(factors)
 
 
 def show_costs(costs: Costs) -> None:
     rows: list[tuple[str, float, str]] = [
         ("a request without calls", costs.request, "none"),
         ("a call, without its bytes", costs.call, "small, less none, less the bytes"),
-        ("a KB that comes in and goes out", costs.kilobyte, "by itself"),
+        ("a KB that comes in and goes out", costs.kilobyte, "wide, less late"),
         ("having to wait", costs.pause, "late, less small"),
-        ("a call, to the upstream", costs.upstream, "small"),
+        ("a call, to the upstream", costs.upstream, "late"),
         ("a request, to who asks", costs.load, "small"),
     ]
     print_table(["CPU", "µs", "measured in"], [[what, f"{cost * 1e6:.1f}", where] for what, cost, where in rows])
@@ -208,25 +211,26 @@ def show_costs(costs: Costs) -> None:
     print(f"the same request with more workers, CPU beside one worker's: {dearer}\n")
 
 
-def compare(costs: Costs, found: dict[int, dict[str, Measured]], cores: int) -> list[Bar]:
+def compare(costs: Costs, found: Found, cores: int) -> list[Bar]:
     """The predictions beside what was measured."""
     rows: list[list[str]] = []
     bars: list[Bar] = []
     for workers, measured in found.items():
-        for name, each in (("moderate", MODERATE), ("full", FULL)):
-            demands = layout(costs, LARGE_PAGE, workers=workers, cores=cores)
-            said, seen = closed(each * workers, demands, LARGE_PAGE.slowest), measured[name]
+        for name in ("moderate", "full"):
+            seen, (_, each) = measured[name], ASKED[name]
+            demands = layout(costs, LARGE_PAGE, workers=workers, cores=cores, lost=seen.lost)
+            said = closed(each * workers, demands, LARGE_PAGE.slowest)
             rate, p50 = (100 * (said.rate / seen.rate - 1), 100 * (said.seconds / seen.p50 - 1))
             cells = [f"{said.rate:.0f}", f"{seen.rate:.0f}", f"{rate:+.0f} %"]
             cells += [f"{said.seconds * 1e3:.1f}", f"{seen.p50 * 1e3:.1f}", f"{p50:+.0f} %"]
             cpu = 1e3 * costs.worker(LARGE_PAGE, workers), 1e3 * seen.worker
             cells += [f"{cpu[0]:.3f}", f"{cpu[1]:.3f}", f"{100 * (cpu[0] / cpu[1] - 1):+.0f} %"]
-            rows.append([f"{workers}, {each * workers} connections", *cells])
+            rows.append([f"{workers}, {each * workers} connections", f"{seen.lost:.2f}", *cells])
             what, off = ("requests per second", rate) if name == "full" else ("latency", p50)
             bars.append(at_most(f"{what}, {rows[-1][0]}: off by", abs(off), TOLERANCE, "%"))
     head = ["requests/s", "measured", "off", "ms", "p50 measured", "off", "CPU ms", "measured", "off"]
     print("four calls of 10 KB, one of them 20 ms slow: predicted, and measured")
-    print_table(["workers", *head], rows)
+    print_table(["workers", "cores lost", *head], rows)
     return bars
 
 
@@ -258,8 +262,8 @@ def show_simulation(service: float, requests: int) -> None:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--seconds", type=float, default=2, help="of load, per round")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=float, default=1, help="of load, per round")
     options.add_argument("--workers", type=int, default=4, help="at most, and at most one for each core")
     options.add_argument("--requests", type=int, default=200_000, help="of each simulation")
     given = options.parse_args()
@@ -269,15 +273,9 @@ def main() -> int:
     unlimited_files()
     cores = Cores.here()
     print(f"Python {sys.version.split()[0]}; {len(cores.all)} cores\n", flush=True)
-    found: dict[int, dict[str, Measured]] = {}
-    kilobyte, kilobytes = Kilobyte(), []
     with Children() as children:
-        for count in range(1, min(given.workers, len(cores.all)) + 1):
-            found[count] = measure(children, cores, count, given.rounds, given.seconds)
-            pin(cores.subject)
-            kilobytes += [kilobyte.measure() for _ in range(given.rounds)]
-            pin(cores.all)
-    costs = fit(found, min(kilobytes))
+        found = measure(children, cores, given)
+    costs = fit(found)
     show_costs(costs)
     bars = compare(costs, found, len(cores.all))
     errors = sum(each.errors for measured in found.values() for each in measured.values())

@@ -8,7 +8,7 @@ An instrument that raises is taken out and logged; the request never notices.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -69,7 +69,8 @@ log = logging.getLogger("fastdag.events")
 class Bare:
     """An instrument that takes the values of an event's fields, in the order of `EVENTS`: `function(*values)`.
 
-    What is told of most often is told so without a mapping being made of it, which would cost more than to count it.
+    What is told of most often is told so without a mapping being made of it, which would cost more than to count it;
+    and not always in the contextvars of what it is about.
     """
 
     function: Callable[..., object]
@@ -83,17 +84,21 @@ class Instruments:
 
     Emitting is written `if instruments.active: instruments.emit("run.ended", graph="page", elapsed=0.1)`: the
     fields are only built when somebody listens. `heard` holds the names that somebody listens to, and the subjects of
-    which somebody hears how they start or end (`"run"`), for who would have to do more than build fields.
+    which somebody hears how they start or end (`"run"`), for who would have to do more than build fields. `mapped` are
+    those of them that somebody hears who is not `Bare`.
+
+    `takers` are for what happens most often, to `tell` by hand: by name, who asked for an event and what takes its
+    values. Whoever calls that says so to `broken` if it raises.
     """
 
-    __slots__ = ("_by_name", "_takers", "active", "heard")
+    __slots__ = ("_by_name", "active", "heard", "mapped", "takers")
 
     def __init__(self) -> None:
         self.active = False
         self.heard: frozenset[str] = frozenset()
+        self.mapped: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
-        # The same, as callables that take the values of all fields; each with its instrument.
-        self._takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
+        self.takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
@@ -108,9 +113,12 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
-        self._takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
+        self.takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
         names = [name for name, found in self._by_name.items() if found]
-        self.heard = frozenset([*names, *(name.removesuffix(".started").removesuffix(".ended") for name in names)])
+        self.heard = _with_subjects(names)
+        self.mapped = _with_subjects(
+            name for name, found in self._by_name.items() if not all(isinstance(one, Bare) for one in found)
+        )
         self.active = bool(names)
 
     def emit(self, name: str, /, **fields: Any) -> None:
@@ -122,19 +130,23 @@ class Instruments:
                 try:
                     instrument(name, shared)
                 except Exception:
-                    self._broken(name, instrument)
+                    self.broken(name, instrument)
 
     def tell(self, name: str, /, *values: Any) -> None:
-        """`emit` for what happens most often: the values of all fields, in the order of `EVENTS`."""
-        for instrument, take in self._takers.get(name, ()):
+        """`emit` for what happens often: the values of all fields, in the order of `EVENTS`."""
+        for instrument, take in self.takers.get(name, ()):
             try:
                 take(*values)
             except Exception:
-                self._broken(name, instrument)
+                self.broken(name, instrument)
 
-    def _broken(self, name: str, instrument: Instrument) -> None:
+    def broken(self, name: str, instrument: Instrument) -> None:
         self.off(name, instrument)
         log.exception("instrument %r raised at %s and is switched off", instrument, name)
+
+
+def _with_subjects(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(part for name in names for part in (name, name.removesuffix(".started").removesuffix(".ended")))
 
 
 def _taker(name: str, instrument: Instrument) -> Callable[..., object]:

@@ -17,8 +17,9 @@ class Pressure:
     """The latest measurements of one loop.
 
     `lag` is by how many seconds the loop ran late in its last two turns, the smaller of the two: one that was held
-    for once has no queue to shed. `fill` is the share of the admission limit that is taken, 0 to 1. `level` is both in one number: 0 is calm, 1 is the point at which requests are
-    refused. Something optional that matters least goes first, at a low level; nothing required is ever dropped here.
+    for once has no queue to shed. `fill` is the share of the admission limit that is taken, 0 to 1. `level` is both in
+    one number: 0 is calm, 1 is the point at which requests are refused. Something optional that matters least goes
+    first, at a low level; nothing required is ever dropped here.
     """
 
     __slots__ = ("fill", "lag")

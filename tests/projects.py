@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 #: The service's, those of its two stand-ins, and that of the tutorial's warehouse.
@@ -66,14 +68,15 @@ class Project:
     def answered(self, good: Callable[[dict[str, str], str], bool]) -> tuple[dict[str, str], str]:
         """Headers and body of the first answer for product 42 that is as it should be; asks for 20 s."""
         patience = time.monotonic() + 20
-        while True:
+        last = None
+        while time.monotonic() < patience:
             try:
                 with urllib.request.urlopen(f"{self.url}/products/42", timeout=5) as answer:
                     headers = {name.lower(): value for name, value in answer.headers.items()}
-                    body = answer.read().decode()
-                if good(headers, body):
-                    return headers, body
+                    last = headers, answer.read().decode()
+                if good(*last):
+                    return last
             except (urllib.error.URLError, ConnectionError):
                 pass  # not yet, or just giving way to the next
-            assert time.monotonic() < patience
             time.sleep(0.05)
+        pytest.fail(f"no such answer in 20 s; the last was {last}")

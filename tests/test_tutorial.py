@@ -62,9 +62,8 @@ def test_the_answers_are_those_shown_while_it_is_changed(tmp_path):
 
     def answered(expected):
         *lines, text = expected
-        headers, _ = project.answered(lambda headers, body: body == text)
-        assert lines == [f"{name}: {headers[name]}" for name in (line.split(":")[0] for line in lines)]
-        assert ("fastdag-missing" in headers) == any(line.startswith("fastdag-missing") for line in lines)
+        said = dict(line.split(": ") for line in lines)
+        project.answered(lambda headers, body: body == text and said.items() <= headers.items())
 
     before, without, whole = shown("curl -i http://127.0.0.1:8000/products/42")
     with project.served():

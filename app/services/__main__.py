@@ -22,6 +22,10 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--first-port", type=int, default=FIRST_PORT, help="the others follow; 0 takes any free ones")
     options = parser.parse_args()
+    # Before the first of them answers: whoever has heard from it may end it.
+    over = gevent.event.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, over.set)
     servers = []
     for offset, (name, app) in enumerate(zip(NAMES, APPS, strict=True)):
         port = options.first_port and options.first_port + offset
@@ -31,9 +35,6 @@ def main() -> None:
         server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         print(f"{name} http://{options.host}:{server.server_port}", flush=True)
         servers.append(server)
-    over = gevent.event.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, over.set)
     over.wait()
     for server in servers:
         server.stop(timeout=0)

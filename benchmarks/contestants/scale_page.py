@@ -1,12 +1,13 @@
-"""The service of `benchmarks.scale`: fastdag with its defaults; routes with no call, ten small and four large ones."""
+"""The service of `benchmarks.scale`: fastdag; routes with no call, ten small and four large ones."""
 
 from __future__ import annotations
 
 import os
 
-from fastdag import App, Graph, Upstream
+from fastdag import App, Bulkhead, Graph, Upstream
 
-upstream = Upstream("parts", os.environ["UPSTREAM"])
+# With room for ten calls of every connection; the rest is as it is by default.
+upstream = Upstream("parts", os.environ["UPSTREAM"], bulkhead=Bulkhead(limit=1024))
 
 none = Graph("none")
 none.node(id="hello", output="hello")(lambda context: "world")
@@ -20,6 +21,7 @@ def page(id: str, *paths: str) -> Graph:
 
 
 small = [f"/small/{number}" for number in range(10)]
+wide = [f"/wide/{number}" for number in range(10)]
 large = [f"/large/{number}" for number in range(4)]
 
 app = App()
@@ -27,6 +29,7 @@ for graph in (
     none,
     page("small", *small),
     page("late", *small[:-1], f"/slow{small[-1]}"),
+    page("wide", *wide[:-1], f"/slow{wide[-1]}"),
     page("large", *large[:-1], f"/slow{large[-1]}"),
 ):
     app.add_graph(f"/{graph.id}", graph)

@@ -1,7 +1,7 @@
 """What is counted, as plain numbers of one process: a list entry and an addition per event, and nothing else.
 
-Runs in which all nodes ended well, which is nearly all of them, are kept until there are some dozens, and counted
-together, node by node, for a fraction of the work.
+Runs in which all nodes ended well, which is nearly all of them, are kept until there are some, and counted together,
+node by node, for a fraction of the work.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _EMPTY = (*(0 for _ in BOUNDS), 0, 0.0)
 _SUM = len(BOUNDS) + 1
 _OK = _SUM + 1
 
-#: So many runs wait to be counted together.
-_TOGETHER = 64
+#: So many runs wait to be counted together: few enough for their times to be in the processor's cache still.
+_TOGETHER = 16
 
 #: A family's name and the values of its labels.
 Key = tuple[str, ...]
@@ -58,11 +58,11 @@ class Counts:
     __slots__ = ("_attempts", "_lost_before", "_nodes", "_numbers", "_requests", "_runs", "_started", "_waiting")
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, str, int], list[float]] = {}
+        self._requests: dict[tuple[str, str, str, int], list[float]] = {}
         self._attempts: dict[tuple[str, str, str, int, str], list[float]] = {}
         self._runs: dict[tuple[str, str], list[float]] = {}
         self._nodes: dict[str, dict[str, list[float]]] = {}
-        self._started: dict[str, int] = {}  # requests, by method
+        self._started: dict[tuple[str, str], int] = {}  # requests, by method and scheme
         self._numbers: dict[Key, float] = {}
         self._lost_before = Pump.dropped_in_all
         self._waiting: list[tuple[Plan, list[Any], list[float]]] = []  # when the nodes of a run began and ended
@@ -81,12 +81,12 @@ class Counts:
     def items(self) -> Iterator[tuple[Key, list[float]]]:
         """Every series: its family and labels, and its numbers; a counter or gauge has one."""
         self._count_waiting()
-        active: dict[str, float] = dict(self._started)
-        for (method, route, status), numbers in self._requests.items():
-            active[method] = active.get(method, 0) - sum(numbers[:_SUM])
-            yield (SERVER, method, route, str(status), str(status) if status >= 500 else ""), numbers
-        for method, number in active.items():
-            yield (ACTIVE, method), [number]
+        active: dict[tuple[str, str], float] = dict(self._started)
+        for (method, scheme, route, status), numbers in self._requests.items():
+            active[method, scheme] = active.get((method, scheme), 0) - sum(numbers[:_SUM])
+            yield (SERVER, method, scheme, route, str(status), str(status) if status >= 500 else ""), numbers
+        for of, number in active.items():
+            yield (ACTIVE, *of), [number]
         for (upstream, url, method, status, reason), numbers in self._attempts.items():
             error = reason or (str(status) if status >= 400 else "")
             yield (CLIENT, upstream, *_address(url), method, str(status or ""), error), numbers
@@ -109,17 +109,24 @@ class Counts:
     def _add(self, key: Key, number: float = 1) -> None:
         self._numbers[key] = self._numbers.get(key, 0) + number
 
-    def _request_started(self, method: str, *_: Any) -> None:
-        if method not in _METHODS:
-            method = _OTHER
-        self._started[method] = self._started.get(method, 0) + 1
+    def _request_started(self, method: str, _path: str, _id: str, environ: Mapping[str, Any]) -> None:
+        key = method if method in _METHODS else _OTHER, environ["wsgi.url_scheme"]
+        self._started[key] = self._started.get(key, 0) + 1
 
     def _request_ended(
-        self, method: str, _path: str, route: str, status: int, _id: str, _trace: str, elapsed: float, _: Any
+        self,
+        method: str,
+        _path: str,
+        route: str,
+        status: int,
+        _id: str,
+        _trace: str,
+        elapsed: float,
+        environ: Mapping[str, Any],
     ) -> None:
         if method not in _METHODS:
             method = _OTHER
-        _observe(self._requests, (method, route, status), elapsed)
+        _observe(self._requests, (method, environ["wsgi.url_scheme"], route, status), elapsed)
 
     def _attempt_ended(
         self, upstream: str, host: str, method: str, _n: int, _call: Any, status: int, reason: str, elapsed: float
@@ -209,6 +216,8 @@ def _observe_all(numbers: list[float], seconds: list[float]) -> None:
         upto = bisect_right(seconds, bound)
         numbers[bucket] += upto - below
         below = upto
+        if below == len(seconds):  # nearly always after the first few
+            return
     numbers[len(BOUNDS)] += len(seconds) - below
 
 

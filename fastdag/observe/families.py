@@ -65,9 +65,12 @@ FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
         Family(
-            SERVER, HISTOGRAM, "Duration of requests.", ("http_request_method", "http_route", _STATUS, "error_type")
+            SERVER,
+            HISTOGRAM,
+            "Duration of requests.",
+            ("http_request_method", "url_scheme", "http_route", _STATUS, "error_type"),
         ),
-        Family(ACTIVE, GAUGE, "Requests that are being answered.", ("http_request_method",)),
+        Family(ACTIVE, GAUGE, "Requests that are being answered.", ("http_request_method", "url_scheme")),
         Family(
             CLIENT,
             HISTOGRAM,

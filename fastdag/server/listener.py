@@ -47,6 +47,7 @@ class Listener:
         self._sock: Any = self._plain(fileno=sock.detach())
         self._sock.setblocking(False)
         self._environ = listener_environ(house.cfg, self._sock.getsockname())
+        self._shared = not house.cfg.reuse_port  # what waits at a socket of its own nobody else can take
         self._most = most_connections(house.cfg.worker_connections)
         self._watcher = house.loop.io(self._sock.fileno(), READ)
         self._timer: Any = None
@@ -74,7 +75,7 @@ class Listener:
     def _acceptable(self) -> None:
         for _ in range(_AT_ONCE):
             ahead = self._house.seat.ahead()
-            if ahead > 0:
+            if ahead > 0 and self._shared:
                 self._rest(min(ahead * ahead * _TURN, _LONGEST_TURN), self._waited)
                 self._waits = True
                 return

@@ -28,11 +28,6 @@ class Pumps:
                 handler.stream = next((pump for pump in self._pumps if pump.stream is stream), None) or Pump(stream)
                 self._pumps.append(handler.stream)
 
-    @property
-    def dropped(self) -> int:
-        """Lines that were lost, in all."""
-        return sum(pump.dropped for pump in set(self._pumps))
-
     def write(self, text: str) -> None:
         """To the error log, from any thread, past `logging` and its locks, which the blocked one may hold."""
         for handler in _handlers(_LOGGERS[:1]):

@@ -144,10 +144,12 @@ class Flight:
             self._runway.enter(self, why)
             self._runway.tell_end(self, why)
 
-    def within(self, tell: Callable[[], None]) -> None:
-        """Tell something in the contextvars that the call was made in."""
-        if self._contextvars is not None:
-            self._contextvars.run(tell)
+    def within(self, tell: Callable[..., object], *values: Any) -> None:
+        """Tell something in the contextvars that the call was made in, where somebody might look into them."""
+        if self._contextvars is None:
+            tell(*values)
+        else:
+            self._contextvars.run(tell, *values)
 
 
 class Runway:
@@ -177,8 +179,9 @@ class Runway:
 
     @property
     def observed(self) -> bool:
-        heard = self._site.instruments.heard
-        return "attempt" in heard or "call" in heard
+        """Whether somebody is told in the contextvars that a call was made in."""
+        mapped = self._site.instruments.mapped
+        return "attempt" in mapped or "call" in mapped
 
     def start(self, call: Call, about: About | None) -> Flight | None:
         """Send a call, or leave it as it is for the layers. `about` is what is told of its start and its end."""
@@ -215,9 +218,8 @@ class Runway:
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
         call, now = flight.call, self._site.clock()
-        if self.observed:
-            status, reason = _told(end)
-            flight.within(lambda: self._attempts.tell_end(call, status, reason, now - flight.started))
+        if "attempt.ended" in self._site.instruments.heard:
+            flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()
@@ -259,9 +261,9 @@ class Runway:
 
     def _tell_start(self, flight: Flight) -> None:
         instruments = self._site.instruments
-        if instruments.heard:
-            if flight.about is not None:
-                instruments.emit("call.started", **flight.about)
+        if flight.about is not None:
+            instruments.emit("call.started", **flight.about)
+        if "attempt.started" in instruments.heard:
             self._attempts.tell_start(flight.call)
 
     def tell_end(self, flight: Flight, end: Response | BaseException) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -73,7 +74,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def behind_gunicorn(worker: str, *arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def behind_gunicorn(
+    worker: str, *arguments: str, stdout: Any = None, **environ: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The shop as a deployment starts it, and its address; `services` has set where its upstreams are."""
     port = free_port()
     ours = {"BIND": f"127.0.0.1:{port}", "WORKER_CLASS": worker, "WEB_CONCURRENCY": "1", "ACCESS_LOG": ""}
@@ -81,6 +84,7 @@ def behind_gunicorn(worker: str, *arguments: str, **environ: str) -> Iterator[tu
         [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *arguments, "app.main:app"],
         cwd=ROOT,
         env=os.environ | ours | environ,
+        stdout=stdout,
     ) as process:
         address = f"http://127.0.0.1:{port}"
         try:

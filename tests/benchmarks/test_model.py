@@ -25,10 +25,22 @@ def test_what_was_fitted_gives_back_what_it_was_fitted_on():
 
 
 def test_more_workers_make_everything_dearer_by_as_much_as_the_request_that_was_measured():
-    dearer = COSTS.with_growth(growth({1: 600e-6, 2: 660e-6}))
+    one, factors = growth({1: 600e-6, 2: 660e-6})
+    assert one == pytest.approx(600e-6)
+    dearer = COSTS.with_growth(factors)
     assert dearer.worker(LARGE, 1) == COSTS.worker(LARGE)
     assert dearer.worker(LARGE, 2) == pytest.approx(1.1 * 740e-6)
     assert dearer.around(LARGE, 2) == pytest.approx((1.1 * 80e-6, 1.1 * 50e-6))
+
+
+def test_one_bad_measurement_bends_the_line_little_and_none_makes_more_workers_cheaper():
+    assert growth({1: 600e-6}) == (600e-6, {1: 1})
+    one, factors = growth({1: 900e-6, 2: 600e-6, 3: 600e-6, 4: 600e-6})
+    assert one == pytest.approx(675e-6)
+    assert set(factors.values()) == {1}
+    one, factors = growth({1: 600e-6, 2: 600e-6, 3: 700e-6, 4: 600e-6})
+    assert one == pytest.approx(610e-6)
+    assert factors[4] == pytest.approx(640 / 610)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +54,11 @@ def test_more_workers_make_everything_dearer_by_as_much_as_the_request_that_was_
 )
 def test_workers_have_cores_of_their_own_while_there_are_some(workers, demands):
     assert layout(COSTS, LARGE, workers=workers, cores=4) == pytest.approx(demands)
+
+
+def test_what_strangers_take_of_the_workers_cores_makes_them_slower():
+    assert layout(COSTS, LARGE, workers=2, cores=4, lost=0.5)[:2] == pytest.approx([740e-6 / 1.5] * 2)
+    assert layout(COSTS, LARGE, workers=4, cores=4, lost=1.0) == pytest.approx([870e-6 / 3] * 4)
 
 
 def test_one_connection_waits_for_nobody():

@@ -167,6 +167,7 @@ def test_the_services_start_as_compose_starts_them_and_are_found_healthy(compose
             assert requests.get(url + path, timeout=10).status_code == 200
         finally:
             child.terminate()
+            child.communicate(timeout=20)  # it may still be telling of the others
     assert child.returncode == 0
 
 

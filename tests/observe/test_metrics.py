@@ -47,11 +47,16 @@ def test_requests_are_counted_by_route_and_never_by_path(metrics):
     app.get("/nowhere/2", status=404)
     found = scrape(metrics)
     name = "http_server_request_duration_seconds_count"
-    labels = ("http_request_method=GET", "http_response_status_code=200", "http_route=/products/{id}")
+    labels = (
+        "http_request_method=GET",
+        "http_response_status_code=200",
+        "http_route=/products/{id}",
+        "url_scheme=http",
+    )
     assert found[name, *labels] == 50
-    assert found[name, "http_request_method=GET", "http_response_status_code=404"] == 2
+    assert found[name, "http_request_method=GET", "http_response_status_code=404", "url_scheme=http"] == 2
     assert sum(key[0] == name for key in found) == 2
-    assert found["http_server_active_requests", "http_request_method=GET"] == 0
+    assert found["http_server_active_requests", "http_request_method=GET", "url_scheme=http"] == 0
 
 
 def test_methods_that_nobody_knows_are_one(metrics):
@@ -60,7 +65,7 @@ def test_methods_that_nobody_knows_are_one(metrics):
     for method in ("BREW", "WHEN"):
         app.request("/products/1", method=method, status="*")
     found = scrape(metrics)
-    assert found["http_server_active_requests", "http_request_method=_OTHER"] == 0
+    assert found["http_server_active_requests", "http_request_method=_OTHER", "url_scheme=http"] == 0
     assert not any("BREW" in label for key in found for label in key)
 
 
@@ -165,7 +170,7 @@ count = metrics.events()["retry.scheduled"]
 started = metrics.events()["request.started"]
 for _ in range(int(sys.argv[1])):
     count("retry.scheduled", {"upstream": "catalog"})
-started("request.started", {"method": "GET", "path": "/", "request_id": "7", "environ": {}})
+started("request.started", {"method": "GET", "path": "/", "request_id": "7", "environ": {"wsgi.url_scheme": "http"}})
 print("counted", flush=True)
 gevent.sleep(0.05)
 print("written", flush=True)
@@ -174,7 +179,7 @@ if sys.stdin.readline():
 """
 
 RETRIES = ("fastdag_retries_total", "upstream=catalog")
-ACTIVE = ("http_server_active_requests", "http_request_method=GET")
+ACTIVE = ("http_server_active_requests", "http_request_method=GET", "url_scheme=http")
 
 
 @pytest.fixture

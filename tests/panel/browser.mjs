@@ -152,6 +152,10 @@ const scenarios = {
     await page.waitForSelector("#waterfall .lane span");
     const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(await overflow(), 0);
+    const slider = page.locator(".times .slider output").first();
+    const card = await page.locator(".times").boundingBox();
+    const { x, width } = await slider.boundingBox();
+    assert.ok(x + width <= card.x + card.width, "nothing of a slider is cut off");
     await page.screenshot({ path: `${folder}/phone.png`, fullPage: true });
     await page.locator('[data-node="product"]').tap();
     await page.waitForSelector("#drawer:not([hidden])");

@@ -149,7 +149,7 @@ class Server:
     def words(self):
         return self.log.read_text(errors="replace")
 
-    def until(self, condition, *, seconds=5.0):
+    def until(self, condition, *, seconds=10.0):
         """Ask again until something is so: how long it may take is the bound, not the wait."""
         end = time.monotonic() + seconds
         while not (found := condition()):
@@ -207,7 +207,7 @@ def serving(
         process = Popen(command, cwd=ROOT, stdout=stream, stderr=stderr or stream, start_new_session=True)
     server = Server(process, None, log)
     try:
-        server.until(lambda: listening.exists() or process.poll() is not None, seconds=15)
+        server.until(lambda: listening.exists() or process.poll() is not None, seconds=30)
         if listening.exists():
             name = listening.read_text()
             server.address = ("127.0.0.1", int(name)) if name.isdigit() else name

@@ -105,7 +105,7 @@ def gunicorn(folder: Path, address: str, worker: str, **environ: str) -> Iterato
         process = Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True)
     server = Server(process, None, log)
     try:
-        server.until(lambda: listening.exists() or process.poll() is not None, seconds=15)
+        server.until(lambda: listening.exists() or process.poll() is not None, seconds=30)
         if listening.exists():
             server.address = ("127.0.0.1", int(listening.read_text()))
         yield server

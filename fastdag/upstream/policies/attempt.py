@@ -76,7 +76,8 @@ class Attempts:
         return self._seconds if call.timeout is None else earliest(self._limit, call.timeout)
 
     def _observed(self, call: Call, start: float) -> Response:
-        self.tell_start(call)
+        if "attempt.started" in self._site.instruments.heard:
+            self.tell_start(call)
         status, reason = 0, "cancelled"
         try:
             response = self._send(call)
@@ -89,14 +90,13 @@ class Attempts:
             self.tell_end(call, status, reason, self._site.clock() - start)
 
     def tell_start(self, call: Call) -> None:
-        instruments = self._site.instruments
-        if "attempt.started" in instruments.heard:
-            instruments.tell("attempt.started", *self._about(call))
+        site, host = self._site, call.host.url if call.host else ""
+        site.instruments.tell("attempt.started", site.name, host, call.method, call.attempt, call)
 
     def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
-        instruments = self._site.instruments
-        if "attempt.ended" in instruments.heard:
-            instruments.tell("attempt.ended", *self._about(call), status, reason, elapsed)
-
-    def _about(self, call: Call) -> tuple[str, str, str, int, Call]:
-        return self._site.name, call.host.url if call.host else "", call.method, call.attempt, call
+        site, host = self._site, call.host.url if call.host else ""
+        for instrument, take in site.instruments.takers.get("attempt.ended", ()):
+            try:
+                take(site.name, host, call.method, call.attempt, call, status, reason, elapsed)
+            except Exception:
+                site.instruments.broken("attempt.ended", instrument)
