@@ -39,7 +39,6 @@ Auth = Callable[[Call], Mapping[str, str] | None]
 # What may be sent twice unless somebody says so of more (FAULTS: retry). PUT and DELETE are idempotent by RFC 9110
 # §9.2.2 too, but only if the service implements them so.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
-_USUAL = _IDEMPOTENT | {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class Upstream:
@@ -167,7 +166,7 @@ class Upstream:
         """The call that `request` would send, checked and encoded."""
         body, content_type = encode_body(json, data)
         return self.prepare(
-            method if method in _USUAL else token("a method", method).upper(),
+            method if method in _IDEMPOTENT else token("a method", method).upper(),
             encode_target(path, params),
             encode_headers(headers),
             body,
