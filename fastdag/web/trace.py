@@ -39,7 +39,8 @@ def trace_id(environ: dict[str, Any]) -> str:
 def _trace_context(environ: Mapping[str, Any]) -> Trace:
     parent = _parent(environ.get("HTTP_TRACEPARENT", ""))
     if parent is None:
-        return (("traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"),)
+        ids = os.urandom(24).hex()
+        return (("traceparent", f"00-{ids[:32]}-{ids[32:]}-00"),)
     state = _state(environ.get("HTTP_TRACESTATE", ""))
     return (("traceparent", parent), ("tracestate", state)) if state else (("traceparent", parent),)
 
