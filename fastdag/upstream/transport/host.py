@@ -22,7 +22,6 @@ from fastdag.upstream.transport.connection import Connection
 from fastdag.upstream.transport.decode import Decoder, decoded
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.stream import Body, send_pieces
-from fastdag.upstream.transport.waiting import Pulse
 
 __all__ = ["HostPool", "OnDrop"]
 
@@ -32,9 +31,6 @@ OnDrop = Callable[[Host, str], None]
 _NEVER = 1e7
 _JITTER = 0.1
 _FOREVER = float("inf")
-# An idle connection was silent when it was released, and when the loop last looked at all of them. So soon afterwards
-# the kernel is not asked again: a request is on its way for as long, during which nobody can ask.
-_JUST_NOW = 0.001
 # For how long it is remembered after how many idle seconds the upstream closes connections.
 _LEARNED = 60.0
 
@@ -55,7 +51,6 @@ class HostPool:
         "_options",
         "_patience",
         "_patience_until",
-        "_pulse",
         "_retired",
         "_sweep_later",
     )
@@ -66,7 +61,6 @@ class HostPool:
         hub: Any,
         options: Options,
         connector: Connector,
-        pulse: Pulse,
         on_drop: OnDrop,
         sweep_later: Callable[[], None],
     ) -> None:
@@ -74,7 +68,6 @@ class HostPool:
         self._hub = hub
         self._options = options
         self._connector = connector
-        self._pulse = pulse
         self._on_drop = on_drop
         self._sweep_later = sweep_later
         self._line = RequestLine(host)
@@ -158,7 +151,7 @@ class HostPool:
                 return None
             if moment >= connection.usable_until:
                 connection.close("max_age" if moment >= connection.retire_at else "idle")
-            elif moment - max(connection.idle_since, self._pulse.at) < _JUST_NOW or connection.is_silent():
+            elif connection.is_silent():
                 return connection
         return None
 

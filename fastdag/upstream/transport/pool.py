@@ -19,7 +19,6 @@ from fastdag.upstream.transport.host import HostPool, OnDrop
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.process import PROCESS
 from fastdag.upstream.transport.resolve import Address, Names, numeric
-from fastdag.upstream.transport.waiting import Pulse
 
 __all__ = ["Pool"]
 
@@ -30,7 +29,7 @@ _SWEEP = 1.0
 class Pool:
     """All hosts that one process talks to from one hub."""
 
-    __slots__ = ("_connector", "_on_drop", "_options", "_pulse", "_sweeper", "hosts", "hub", "pid")
+    __slots__ = ("_connector", "_on_drop", "_options", "_sweeper", "hosts", "hub", "pid")
 
     def __init__(self, options: Options, context: Callable[[], SSLContext], on_drop: OnDrop) -> None:
         self.pid = PROCESS.pid
@@ -41,11 +40,10 @@ class Pool:
         names = Names(self._look_up, ttl=options.dns_ttl, stale=options.dns_stale)
         self._connector = Connector(names, context, options.refused_networks())
         self._sweeper: Any = None
-        self._pulse = Pulse(self.hub.loop)
 
     def add(self, host: Host) -> HostPool:
         """The connections to one more host."""
-        found = HostPool(host, self.hub, self._options, self._connector, self._pulse, self._on_drop, self.sweep_later)
+        found = HostPool(host, self.hub, self._options, self._connector, self._on_drop, self.sweep_later)
         self.hosts[host.url] = found
         return found
 
@@ -66,7 +64,6 @@ class Pool:
             host.close(cause)
         self._connector.close()
         self._stop_sweeping()
-        self._pulse.stop()
         self.hosts.clear()
 
     def _sweep(self) -> None:

@@ -9,7 +9,7 @@ from fastdag.concurrency import Waiter, get_hub, wait_at_most
 from fastdag.deadline import now
 from fastdag.errors import UpstreamTimeout
 
-__all__ = ["READ", "WRITE", "Alarm", "Pulse", "wait_for", "wait_ready"]
+__all__ = ["READ", "WRITE", "Alarm", "wait_for", "wait_ready"]
 
 READ = 1
 WRITE = 2
@@ -83,25 +83,3 @@ class Alarm:
             self._callback()
         elif self._deadline < _NEVER:
             self._start(self._deadline)
-
-
-class Pulse:
-    """When the loop last asked the kernel what there is to read: `at`, on the monotonic clock.
-
-    Whatever had come by then on a watched connection has been read, since the callback here is the first of its turn
-    and those of the connections are the next.
-    """
-
-    __slots__ = ("_watcher", "at")
-
-    def __init__(self, loop: Any) -> None:
-        self.at = 0.0
-        self._watcher = loop.check(ref=False, priority=loop.MAXPRI)
-        self._watcher.start(self._beat)
-
-    def _beat(self) -> None:
-        self.at = now()
-
-    def stop(self) -> None:
-        self._watcher.stop()
-        self._watcher.close()
