@@ -61,14 +61,15 @@ class Upstream:
     def until_something_arrived(self, name="http"):
         """Wait, without giving the loop a turn, until bytes, or an end, wait unread at a connection to it.
 
-        The kernel's table knows: its columns are number, own address, the other's, state (01 is established, and
-        sockets that were reset are gone), and the bytes to write and to read.
+        The kernel's table knows: its columns are number, own address, the other's, state, and the bytes to write and
+        to read. State 01 is established, 08 was ended by the other side; sockets that were reset are gone. Those that
+        were closed here, in a case before, stay in there for a while.
         """
         other, until = f"0100007F:{self.ports[name]:04X}", time.monotonic() + 5
         while time.monotonic() < until:
             lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-            mine = [(line[3], int(line[4].partition(":")[2], 16)) for line in lines if line[2] == other]
-            if not mine or any(state != "01" or unread for state, unread in mine):
+            mine = [line for line in lines if line[2] == other and line[3] in ("01", "08")]
+            if not mine or any(line[3] == "08" or int(line[4].partition(":")[2], 16) for line in mine):
                 return
         raise AssertionError("nothing arrived")
 
