@@ -240,8 +240,12 @@ class Run(Workers):
         if i in self.landed:
             flight, self.began[i] = self.landed.pop(i)
             return flyer.land(self.context, flight)
-        args, parents = self.arguments(step.call)
-        flying, value = flyer.take_off(self.context, partial(self._on_landing, i), *args, **parents)
+        on_landing = partial(self._on_landing, i)
+        if step.call.positional or step.call.named:
+            args, parents = self.arguments(step.call)
+            flying, value = flyer.take_off(self.context, on_landing, *args, **parents)
+        else:
+            flying, value = flyer.take_off(self.context, on_landing)
         if flying is None:
             return value
         self.flights[i] = flying

@@ -140,7 +140,10 @@ class Circuit:
     def worked(self, now: float) -> None:
         """In closed: one more call was answered."""
         self.in_row = 0
-        self.window.count(now)
+        window = self.window  # `count`, on the path of every call
+        if now >= window.edge:
+            window.turn(now)
+        window.total += 1
 
     def success(self) -> None:
         """In half-open: the probe was answered."""

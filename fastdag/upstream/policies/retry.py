@@ -81,7 +81,10 @@ class Retrying:
 
     def began(self, now: float) -> None:
         """One more call, of which the budget is a share."""
-        self._budget.window.count(now)
+        window = self._budget.window  # `count`, on the path of every call
+        if now >= window.edge:
+            window.turn(now)
+        window.total += 1
 
     def again(self, call: Call, last: Response | UpstreamError) -> Response:
         """What follows a first attempt that can be repeated, if anything may."""
