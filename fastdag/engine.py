@@ -123,7 +123,7 @@ class Run(Workers):
         while (self.ready or self.waits_ready) and not self.breathing and self.limit > -NEVER:
             self.crew.run(self.work)
         self.inline = self.relaying = False
-        if self.over and not self.trouble:  # the workers above ended it, and there is nothing to wait for
+        if self.over and not (self.trouble or self.spawned):  # the workers above ended it, and nothing is to wait for
             self._wake()
         if self.timer is None and not self.over and self.limit < NEVER:
             # Armed only now: a run that never blocks is over before, and looks at the clock itself.
@@ -248,6 +248,9 @@ class Run(Workers):
             flying, value = flyer.take_off(self.context, on_landing)
         if flying is None:
             return value
+        if self.state[i]:  # its outcome was written meanwhile, and nobody would end the flight
+            flying.cancel()
+            return None
         self.flights[i] = flying
         return _FLYING
 
@@ -270,7 +273,7 @@ class Run(Workers):
             self.waits_ready.append(i)
         if self.ready or self.waits_ready:
             self.relay()
-        elif self.over and not self.trouble:
+        elif self.over and not (self.trouble or self.spawned):
             self._wake()
 
     # -- a node with more to it than a call
@@ -350,7 +353,7 @@ class Run(Workers):
         for greenlet in self.spawned:
             greenlet.kill(block=False)
         self.stopped_by = error
-        if self.trouble or not self.inline:
+        if self.trouble or self.spawned or not self.inline:
             self.hub.loop.run_callback(self._wake)
 
     def _node_timeout(self, step: Step, scope: Scope) -> None:

@@ -105,7 +105,8 @@ class FetchNode(Node):
         self._answer = Answer(
             id, upstream.name, method, ok=ok, empty_on=empty_on, relay=relay, decode=decode, type=type
         )
-        self.light = isinstance(decode, str) and type is Any
+        # Headers to return are written by the node, and in the loop it is nobody's turn.
+        self.light = isinstance(decode, str) and type is Any and not return_headers
         self._returns = _check_returns(id, return_headers or {})
         forward = header_names(f"{id}: forward_headers", forward_headers)
         described = (method, params, headers, json, data)

@@ -227,10 +227,10 @@ class Upstream:
 
     def launch(self, call: Call) -> Flight | None:
         """Send a call without a greenlet that waits for it; `None` if it has to go through `send`."""
-        runway = self.stack.runway
-        if runway is None or self._auth is not None:
+        runway, scope = self.stack.runway, SCOPE.get()
+        if runway is None or self._auth is not None or (scope is not None and scope.over):
             return None
-        return runway.start(call, self._about(call, SCOPE.get()) if "call" in self.instruments.heard else None)
+        return runway.start(call, self._about(call, scope) if "call" in self.instruments.heard else None)
 
     def _headers(
         self,

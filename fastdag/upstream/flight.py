@@ -58,18 +58,9 @@ class Flight:
     """
 
     __slots__ = (
-        "_connection",
-        "_contextvars",
-        "_end",
-        "_on_landing",
-        "_pool",
-        "_runway",
-        "about",
-        "call",
-        "done",
-        "started",
-        "total",
-    )
+        "_connection", "_contextvars", "_end", "_entered", "_on_landing", "_pool", "_runway",
+        "about", "call", "done", "started", "total",
+    )  # fmt: skip
 
     def __init__(self, runway: Runway, call: Call, pool: HostPool, started: float, about: About | None) -> None:
         self._runway = runway
@@ -77,6 +68,7 @@ class Flight:
         self._connection: Connection | None = None
         self._contextvars = copy_context() if runway.observed else None
         self._end: Response | UpstreamError | None = None
+        self._entered = False
         self._on_landing: Callable[[Flight], object] | None = None
         self.call = call
         self.started = started
@@ -111,25 +103,34 @@ class Flight:
         on_landing(self)
 
     def _touch_down(self, connection: Connection) -> None:
-        """Take what the connection brought. A good answer is entered in the books at once."""
+        """Take what the connection brought. Unless the connection was stale, it is entered in the books at once, as it
+        would be if a greenlet had waited: the run may end in this turn of the loop."""
         self._connection = None
         try:
-            self._end = end = self._pool.land(connection, self.call, self.started)
+            self._end = self._pool.land(connection, self.call, self.started)
         except UpstreamError as error:
+            error.upstream = error.upstream or self._runway.name
             self._end = error
+        if isinstance(self._end, UpstreamConnectError):
             return
-        if end.status_code < 500:
+        self._entered = True
+        self._runway.enter(self, self._end)
+        if not self._runway.repeats(self._end):
             self.done = True
-            self._runway.enter(self, end)
-            self._runway.tell_end(self, end)
+            self._runway.tell_end(self, self._end)
 
     def result(self) -> Response:
         """The answer; or what the layers make of a failure, which may take its time."""
         end, self._end = self._end, None
-        if self.done:
-            return end  # type: ignore[return-value]
-        self.done = True
-        return self._runway.conclude(self, end, self._pool)  # type: ignore[arg-type]
+        done, self.done = self.done, True
+        try:
+            if not done:
+                return self._runway.conclude(self, end, self._pool)  # type: ignore[arg-type]
+            if isinstance(end, Response):
+                return end
+            raise end  # type: ignore[misc]
+        finally:
+            del end  # an error knows this frame
 
     def cancel(self) -> None:
         """Nobody waits for it any more."""
@@ -137,11 +138,13 @@ class Flight:
 
     def drop(self, why: BaseException) -> None:
         connection, self._connection, self._on_landing = self._connection, None, None
+        self._end = None
         if connection is not None:
             connection.close("cancelled")
         if not self.done:
             self.done = True
-            self._runway.enter(self, why)
+            if not self._entered:
+                self._runway.enter(self, why)
             self._runway.tell_end(self, why)
 
     def within(self, tell: Callable[..., object], *values: Any) -> None:
@@ -203,17 +206,29 @@ class Runway:
             if self._slots is not None:
                 self._slots.release()
             return None
+        if self._retrying is not None:
+            self._retrying.began(now)
         call.deadline, call.host = total, self._host
         flight = Flight(self, call, pool, now, about)
         try:
             self._attempts.allot(call, now)
-            self._tell_start(flight)
+            flight.within(self._tell_start, flight)
             flight.take_off(connection)
         except BaseException as error:
+            if isinstance(error, UpstreamError):
+                error.upstream = error.upstream or self.name
             connection.close("cancelled")
             flight.drop(error)
             raise
         return flight
+
+    @property
+    def name(self) -> str:
+        return self._site.name
+
+    def repeats(self, end: Response | UpstreamError) -> bool:
+        """Whether there may be another attempt after one that ended so."""
+        return self._retrying is not None and worth_another(end)
 
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
@@ -223,8 +238,6 @@ class Runway:
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()
-        if self._retrying is not None:
-            self._retrying.began(now)
         circuit = self._circuit
         if circuit is not None and circuit.state == CLOSED:
             if isinstance(end, Response) and end.status_code < 500:
@@ -236,16 +249,16 @@ class Runway:
         """In a greenlet: a first attempt that failed. Ask again if that may help."""
         call = flight.call
         try:
-            try:
-                if isinstance(end, UpstreamConnectError):  # nobody sees that an idle connection was closed
+            if isinstance(end, UpstreamConnectError):  # nobody sees that an idle connection was closed
+                try:
                     end = pool.send_afresh(call, flight.started)
-            except UpstreamError as error:
-                end = error
-            except BaseException as killed:
-                self.enter(flight, killed)
-                raise
-            self.enter(flight, end)
-            if self._retrying is not None and worth_another(end):
+                except UpstreamError as error:
+                    end = error
+                except BaseException as killed:
+                    self.enter(flight, killed)
+                    raise
+                self.enter(flight, end)
+            if self._retrying is not None and self.repeats(end):
                 end = self._retrying.again(call, end)
             if isinstance(end, Response):
                 self.tell_end(flight, end)

@@ -108,6 +108,9 @@ class HostPool:
         """Send a call without a body on a connection that was taken, for somebody who listens to it. `land` or
         `Connection.close` has to follow."""
         head = self._line.head(call)
+        if connection.closed:  # between `take` and here, by the upstream
+            connection.error = UpstreamConnectError("the connection was lost before the call was sent")
+            return
         deadline = started + _NEVER if call.deadline is None else call.deadline
         connection.start(is_head=call.method == "HEAD", max_bytes=call.max_bytes, deadline=deadline)
         connection.write(head)
