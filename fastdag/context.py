@@ -27,10 +27,9 @@ class Scope:
         self,
         context: Any = None,
         deadline: float | None = None,
-        *,
-        node_id: str | None = None,
         run: Any = None,
         parent: Scope | None = None,
+        node_id: str | None = None,
     ) -> None:
         self.context = context
         self.deadline = deadline

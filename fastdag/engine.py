@@ -20,13 +20,13 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from fastdag.concurrency import breathe, from_signal_handler, getcurrent
+from fastdag.concurrency import breathe, from_signal_handler, getcurrent, switch_to
 from fastdag.context import SCOPE, Scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
 from fastdag.events import Instruments
 from fastdag.flying import Flight
-from fastdag.ledger import FALLBACK, FALLING, OK, PENDING, SKIPPED
+from fastdag.ledger import FALLBACK, FALLING, NOTHING, OK, PENDING, SKIPPED
 from fastdag.plan import DIRECT, FLIGHT, ONE_PARENT, TWO_PARENTS, Plan, Step
 from fastdag.pressure import pressure
 from fastdag.workers import Cancelled, Workers
@@ -69,8 +69,7 @@ class Run(Workers):
         self.limit = NEVER if timeout is None else self.start + timeout
         if outer is not None and outer.deadline is not None and outer.deadline < self.limit:
             self.limit = outer.deadline
-        self.scope = scope = Scope(context, None if self.limit == NEVER else self.limit)
-        scope.run, scope.parent = self, outer
+        self.scope = scope = Scope(context, None if self.limit == NEVER else self.limit, self, outer)
         self.contextvars = copy_context()
         self.contextvars.run(SCOPE.set, scope)
 
@@ -108,7 +107,7 @@ class Run(Workers):
 
     def _wait(self) -> None:
         while not self.woken:
-            self.hub.switch()
+            switch_to(self.hub)
 
     def _wake(self) -> None:
         if not self.woken:
@@ -146,7 +145,6 @@ class Run(Workers):
         plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
         calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
         began, ended, ready, waits_ready, missing = self.began, self.ended, self.ready, self.waits_ready, self.missing
-        stale = self.stale
         own, loop = self.contextvars.copy, self.hub.loop
         clock = now()
         turn, breathe_at = loop.iteration, clock + SLICE
@@ -209,7 +207,7 @@ class Run(Workers):
                 continue
             # What `settle` does, for the most frequent end.
             values[i] = value
-            state[i] = FALLBACK if i in stale else OK
+            state[i] = FALLBACK if i in self.stale else OK
             ended[i] = clock
             self.left -= 1
             for child in children[i]:
@@ -237,7 +235,7 @@ class Run(Workers):
         """Have a node take off; or land, where that may take its time."""
         i, flyer = step.index, step.flyer
         assert flyer is not None
-        if i in self.landed:
+        if self.landed and i in self.landed:
             flight, self.began[i] = self.landed.pop(i)
             return flyer.land(self.context, flight)
         on_landing = partial(self._on_landing, i)
@@ -251,6 +249,8 @@ class Run(Workers):
         if self.state[i]:  # its outcome was written meanwhile, and nobody would end the flight
             flying.cancel()
             return None
+        if self.flights is NOTHING:
+            self.flights = {}
         self.flights[i] = flying
         return _FLYING
 
@@ -269,6 +269,8 @@ class Run(Workers):
                 self.settle(i, OK, now())
             self.inline = False
         else:
+            if self.landed is NOTHING:
+                self.landed = {}
             self.landed[i] = flight, self.began[i]
             self.waits_ready.append(i)
         if self.ready or self.waits_ready:
@@ -350,9 +352,10 @@ class Run(Workers):
         self.over = self.scope.closed = True
         self.scope.run = None  # nothing that a node keeps, a contextvars copy say, keeps the run
         self.limit = -NEVER
-        for greenlet in self.spawned:
-            greenlet.kill(block=False)
         self.stopped_by = error
+        if self.spawned:
+            for greenlet in self.spawned:
+                greenlet.kill(block=False)
         if self.trouble or self.spawned or not self.inline:
             self.hub.loop.run_callback(self._wake)
 

@@ -71,7 +71,7 @@ class Fan:
         me = getcurrent()
         self.active += 1
         self.members[me] = -1
-        self.run.sources[me] = self
+        self.run.take_work_from(self)
         try:
             self._work_off(me)
         finally:

@@ -25,7 +25,7 @@ from fastdag.shape.merge import merge_outputs
 from fastdag.sinks import Sinks
 from fastdag.upstream.call import Request
 from fastdag.upstream.client import Upstream
-from fastdag.watch import OnOutput, go, new_run, pruned
+from fastdag.watch import OnOutput, new_run, pruned
 from fastdag.wiring import Declaration, Population, make
 
 __all__ = ["Graph"]
@@ -235,10 +235,12 @@ class Graph:
         """
         seconds = self.timeout if timeout is _UNSET else check_seconds("timeout=", timeout, zero=True)
         selection = None if outputs is None else self._select(outputs)
-        plan = selection.plan if selection is not None else self._plan or self.compile()
+        plan = self._plan if selection is None else selection.plan
+        if plan is None:
+            plan = self.compile()
         watcher = None if on_output is None else pruned(selection, on_output)
         run = new_run(plan, context, seconds, self.instruments, watcher)
-        go(run)
+        run.go()
         data = node_data(run)
         try:
             if run.fatal:

@@ -7,8 +7,8 @@ is left again: the node has failed, and its fallback has not answered yet.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import Any
 
 from fastdag import outcome
@@ -18,13 +18,28 @@ from fastdag.plan import Plan
 from fastdag.signature import REQUIRED
 from fastdag.wiring import Arguments, Link
 
-__all__ = ["CANCELLED", "FAILED", "FALLBACK", "FALLING", "OK", "PENDING", "SKIPPED", "WITH_DATA", "Ledger"]
+__all__ = [
+    "CANCELLED",
+    "FAILED",
+    "FALLBACK",
+    "FALLING",
+    "NOTHING",
+    "OK",
+    "PENDING",
+    "SKIPPED",
+    "WITH_DATA",
+    "Ledger",
+]
 
 PENDING, OK, FALLBACK, SKIPPED, FAILED, CANCELLED, FALLING = range(7)
 NAMES = ("", outcome.OK, outcome.FALLBACK, outcome.SKIPPED, outcome.FAILED, outcome.CANCELLED, "")
 WITH_DATA = (OK, FALLBACK)
 OPEN = -1
 SHED = "shed"
+
+#: What few runs have any of. Whoever has the first to note makes a dict: to make all of them for each run would cost
+#: as much as several nodes.
+NOTHING: Any = MappingProxyType({})
 
 
 def _late() -> TimeoutError:
@@ -40,24 +55,22 @@ class Ledger:
     )  # fmt: skip
 
     def __init__(self, plan: Plan, start: float) -> None:
-        size = len(plan.steps)
+        blank = plan.blank
         self.plan = plan
         self.start = start
-        self.values: list[Any] = [None] * size
-        self.state = bytearray(size)  # PENDING, all of them
-        self.began: list[float | None] = [None] * size
-        self.ended = [start] * size
-        self.waiting = list(plan.waiting)
-        self.left = size
-        self.stale: dict[
-            int, None
-        ] = {}  # were given old data in place of a failure: their end is `FALLBACK`, not `OK`
+        self.values = blank.values.copy()
+        self.state = blank.state.copy()  # PENDING, all of them
+        self.began = blank.began.copy()
+        self.ended = blank.ended.copy()
+        self.waiting = blank.waiting.copy()
+        self.left = len(self.waiting)
+        self.stale: tuple[int, ...] = ()  # were given old data in place of a failure, so that they end as `FALLBACK`
         self.missing: dict[int, str | None] = {}  # lack a parent's data; the reason they would be skipped for
         self.trouble: dict[int, tuple[str | None, BaseException | None]] = {}
-        self.gates: dict[int, int] = {}  # fallback nodes: how many of those they serve need them no more, or OPEN
-        self.fatal: list[int] = []
-        self.ready = deque(plan.starts)
-        self.waits_ready = deque(plan.waits_starts)  # nodes that mostly wait for others start before the rest
+        self.gates: dict[int, int] = NOTHING  # fallback nodes: how many of those they serve need them no more, or OPEN
+        self.fatal: tuple[int, ...] = ()
+        self.ready = blank.ready.copy()
+        self.waits_ready = blank.waits_ready.copy()  # nodes that mostly wait for others start before the rest
 
     def all_ended(self) -> None:
         """Called when the last node has ended."""
@@ -106,7 +119,7 @@ class Ledger:
         """A node has failed for good. A required one fails the run; one that stands in for others is theirs."""
         fatal = required or not self._dispensable(i)
         if fatal:
-            self.fatal.append(i)
+            self.fatal += (i,)
         self.settle(i, FAILED, at)
         if fatal:
             self.required_failed()
@@ -142,7 +155,7 @@ class Ledger:
         if self.state[stand_in]:
             self._answer_for(owner, stand_in, at)
         elif self.gates.get(stand_in) != OPEN:
-            self.gates[stand_in] = OPEN
+            self._count_gate(stand_in, OPEN)
             self._one_less(stand_in)
 
     def stand_in(self, i: int, at: float) -> None:
@@ -152,11 +165,16 @@ class Ledger:
                 self._answer_for(owner, i, at)
         fallback = self.plan.steps[i].fallback_node
         if fallback is not None and not self.state[fallback] and self.gates.get(fallback) != OPEN:
-            self.gates[fallback] = self.gates.get(fallback, 0) + 1
+            self._count_gate(fallback, self.gates.get(fallback, 0) + 1)
             if self.gates[fallback] == len(self.plan.served_by[fallback]):
-                self.gates[fallback] = OPEN
+                self._count_gate(fallback, OPEN)
                 self.missing[fallback] = None
                 self._one_less(fallback)
+
+    def _count_gate(self, stand_in: int, count: int) -> None:
+        if self.gates is NOTHING:
+            self.gates = {}
+        self.gates[stand_in] = count
 
     def _answer_for(self, owner: int, stand_in: int, at: float) -> None:
         if self.state[stand_in] in WITH_DATA:

@@ -9,6 +9,7 @@ from types import MethodType
 from typing import Any
 
 from fastdag import validate
+from fastdag.blank import Blank
 from fastdag.errors import GraphError
 from fastdag.explain import Explained, explain
 from fastdag.flying import Flyer, flyer_of, shaped
@@ -69,7 +70,7 @@ class Plan:
     """All that a run needs to know, and nothing that a run changes.
 
     `steps[i]` is node `i` in full; `calls[i]` is `(shape, function, a, b)`, enough for most nodes. `children[i]`
-    wait for the end of `i`, `needers[i]` cannot do without its data. `waiting[i]` counts what `i` waits for.
+    wait for the end of `i`, `needers[i]` cannot do without its data. `blank` counts what each node waits for.
     `stand_ins[i]` is true where the end of `i` concerns a fallback node. `outputs` are `(index, where)` pairs in the
     order of declaration; `where` is a key, or `None` for the root. `sinks` are what runs afterwards, each with the
     nodes whose data it needs; `wires` is what the plan was laid out from.
@@ -84,9 +85,7 @@ class Plan:
     index: dict[str, int]
     children: tuple[tuple[int, ...], ...]
     needers: tuple[tuple[int, ...], ...]
-    waiting: tuple[int, ...]
-    starts: tuple[int, ...]
-    waits_starts: tuple[int, ...]
+    blank: Blank
     waits: bytes
     stand_ins: bytes
     served_by: dict[int, tuple[int, ...]]
@@ -212,9 +211,7 @@ def assemble(
         {id: index for index, id in enumerate(ids)},
         tuple([tuple([numbers[child] for child in found]) for found in children]),
         tuple(map(tuple, needers)),
-        tuple(waiting),
-        tuple(i for i in range(size) if not waiting[i] and not kept[i].node.waits),
-        tuple(i for i in range(size) if not waiting[i] and kept[i].node.waits),
+        Blank.of(waiting, [found.node.waits for found in kept]),
         bytes(found.node.waits for found in kept),
         bytes(found.index in served_by or found.fallback is not None for found in kept),
         {stand_in: tuple(served) for stand_in, served in served_by.items()},

@@ -15,7 +15,7 @@ from fastdag.plan import Plan, Step
 from fastdag.select import Selection
 from fastdag.shape.fields import pick
 
-__all__ = ["OnOutput", "WatchedRun", "go", "new_run", "pruned"]
+__all__ = ["OnOutput", "WatchedRun", "new_run", "pruned"]
 
 #: `(node id, key or None for the root, data)`; called between nodes, so it neither waits nor raises.
 OnOutput = Callable[[str, str | None, Any], object]
@@ -32,22 +32,30 @@ def pruned(selection: Selection | None, on_output: OnOutput) -> OnOutput:
 def new_run(
     plan: Plan, context: Any, timeout: float | None, instruments: Instruments, on_output: OnOutput | None = None
 ) -> Run:
-    """A run that tells whoever wants to know of its nodes; one whose nodes nobody watches costs nothing more."""
-    if on_output is None and "node" not in instruments.heard:
-        return Run(plan, context, timeout, instruments)
-    return WatchedRun(plan, context, timeout, instruments, on_output)
+    """A run that tells whoever wants to know of it, and of its nodes; one that nobody watches costs nothing more."""
+    heard = instruments.heard
+    if on_output is not None or "node" in heard:
+        return WatchedRun(plan, context, timeout, instruments, on_output)
+    return (ToldRun if "run" in heard else Run)(plan, context, timeout, instruments)
 
 
-def go(run: Run) -> None:
-    """Run it, and tell whoever wants to know of its start and its end."""
-    instruments = run.instruments
-    if "run" not in instruments.heard:
-        return run.go()
-    instruments.tell("run.started", run.plan.graph_id, run)
+def _told(run: Run, go: Callable[[], None]) -> None:
+    """Have a run go, and tell of its start and its end."""
+    tell, graph = run.instruments.tell, run.plan.graph_id
+    tell("run.started", graph, run)
     try:
-        run.go()
+        go()
     finally:
-        instruments.tell("run.ended", run.plan.graph_id, run, now() - run.start)
+        tell("run.ended", graph, run, now() - run.start)
+
+
+class ToldRun(Run):
+    """Tells of its start and its end."""
+
+    __slots__ = ()
+
+    def go(self) -> None:
+        _told(self, super().go)
 
 
 class WatchedRun(Run):
@@ -81,6 +89,9 @@ class WatchedRun(Run):
         super().__init__(plan, context, timeout, instruments)
 
     def go(self) -> None:
+        _told(self, self._go)
+
+    def _go(self) -> None:
         try:
             super().go()
         finally:

@@ -10,7 +10,7 @@ from fastdag.concurrency import GreenletExit, crew, get_hub, getcurrent, spawn
 from fastdag.errors import StaleAnswer
 from fastdag.events import Instruments
 from fastdag.flying import Flight
-from fastdag.ledger import PENDING, Ledger
+from fastdag.ledger import NOTHING, PENDING, Ledger
 from fastdag.plan import Plan
 
 __all__ = ["Cancelled", "Source", "Workers"]
@@ -56,11 +56,11 @@ class Workers(Ledger):
         self.hub = hub = get_hub()
         self.crew = crew(hub)
         self.workers: dict[Any, list[int]] = {}
-        self.flights: dict[int, Flight] = {}  # of the nodes that wait without a greenlet
-        self.landed: dict[int, tuple[Flight, float | None]] = {}  # those that a worker has to go on with, by node
-        self.spawned: dict[Any, None] = {}  # a set; an empty dict costs less to make
-        self.sources: dict[Any, Source] = {}  # greenlet -> whom it takes its work from, inside its node
-        self.storage: dict[Any, Any] = {}  # what node kinds keep for the length of a run, by their own keys
+        self.flights: dict[int, Flight] = NOTHING  # of the nodes that wait without a greenlet
+        self.landed: dict[int, tuple[Flight, float | None]] = NOTHING  # those that a worker has to go on with, by node
+        self.spawned: dict[Any, None] = NOTHING  # a set, in the order of birth
+        self.sources: dict[Any, Source] = NOTHING  # greenlet -> whom it takes its work from, inside its node
+        self.storage: dict[Any, Any] = NOTHING  # see `kept`
         self.abandoned = 0
         self.breathing = False  # a worker lets the loop turn and goes on: nobody takes its place meanwhile
         self.relaying = True  # whoever starts the run asks for the first relay
@@ -80,6 +80,18 @@ class Workers(Ledger):
         waiting = self.ready or self.waits_ready
         return bool(waiting) or self.relaying or any(source.runnable() for source in set(self.sources.values()))
 
+    def kept(self) -> dict[Any, Any]:
+        """What node kinds and instruments keep for the length of a run, by their own keys."""
+        if self.storage is NOTHING:
+            self.storage = {}
+        return self.storage
+
+    def take_work_from(self, source: Source) -> None:
+        """Say whom the current greenlet takes its work from, inside its node, until it is deleted from `sources`."""
+        if self.sources is NOTHING:
+            self.sources = {}
+        self.sources[getcurrent()] = source
+
     def incomplete(self, id: str, error: BaseException, reason: str) -> None:
         """Note that a node gives its data, but not all of it."""
         self.trouble[self.plan.index[id]] = (reason, error)
@@ -88,7 +100,7 @@ class Workers(Ledger):
         """Note that a node was given an old answer in place of a failure."""
         i = self.plan.index[id]
         self.trouble[i] = (stale.reason, stale)
-        self.stale[i] = None
+        self.stale += (i,)
 
     def assist(self, node: int, task: Callable[[], object]) -> None:
         """In the hub: run a task in one more greenlet, on behalf of a node and interrupted with it."""
@@ -106,6 +118,8 @@ class Workers(Ledger):
     def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
         """For `context.spawn`: a greenlet with the caller's contextvars that dies with the run."""
         greenlet = spawn(copy_context().run, function, *args)
+        if self.spawned is NOTHING:
+            self.spawned = {}
         self.spawned[greenlet] = None
         greenlet.rawlink(lambda ended: self.spawned.pop(ended, None))
         return greenlet
@@ -119,8 +133,7 @@ class Workers(Ledger):
         for i in self.landed:
             if i in self.waits_ready:  # else the books are closed already
                 self.waits_ready.remove(i)
-        self.flights.clear()
-        self.landed.clear()
+        self.flights = self.landed = NOTHING
         for flight in flights:
             flight.cancel()
         for greenlet, cell in self.workers.items():

@@ -21,6 +21,7 @@ FLOORS = {
     "node": 1,
     "flying": 1,
     "signature": 1,
+    "blank": 1,
     "wiring": 1,
     "validate": 1,
     "plan": 1,

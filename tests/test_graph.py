@@ -14,7 +14,7 @@ def test_node_and_fetch_without_parents_are_roots():
     graph.node(id="a")(lambda: 1)
     graph.fetch("b", Upstream("catalog", "http://127.0.0.1:9"), "/b")
     plan = graph.compile()
-    assert sorted(plan.ids[start] for start in (*plan.waits_starts, *plan.starts)) == ["a", "b"]
+    assert sorted(plan.ids[start] for start in (*plan.blank.waits_ready, *plan.blank.ready)) == ["a", "b"]
 
 
 def test_fetch_returns_the_node():

@@ -43,8 +43,8 @@ def test_a_plan_knows_who_waits_for_whom_and_who_needs_whom():
     plan = graph.compile()
     assert plan.children == ((1, 2, 3), (), (), ())
     assert plan.needers == ((1,), (), (), ())
-    assert plan.waiting == (0, 1, 1, 1)
-    assert plan.starts == (0,)
+    assert plan.blank.waiting == [0, 1, 1, 1]
+    assert list(plan.blank.ready) == [0]
     assert len(plan) == 4
 
 
@@ -62,8 +62,8 @@ def test_a_fallback_node_waits_behind_a_gate():
     graph = Graph("page")
     graph.node(id="a", fallback=Node("spare"))(lambda: 1)
     plan = graph.compile()
-    assert plan.starts == (0,)
-    assert plan.waiting == (0, 1)
+    assert list(plan.blank.ready) == [0]
+    assert plan.blank.waiting == [0, 1]
     assert plan.served_by == {1: (0,)}
 
 
@@ -80,4 +80,4 @@ def test_ten_thousand_nodes_compile():
         graph.node(id=f"n{number}", after=f"n{number - 1}" if number else ())(lambda context: 1)
     plan = graph.compile()
     assert len(plan) == 10_000
-    assert plan.starts == (0,)
+    assert list(plan.blank.ready) == [0]

@@ -41,7 +41,7 @@ def test_the_same_edge_twice_is_one_edge():
     child.add_parent("root")
     root.add_child(child)
     plan = compiled(roots=[root])
-    assert plan.waiting == (0, 1)
+    assert plan.blank.waiting == [0, 1]
     assert [link.parent for link in plan.steps[1].call.positional] == [0]
 
 
@@ -56,7 +56,7 @@ def test_one_parent_under_two_names_is_passed_twice_and_waited_for_once():
     child.add_parent(root, "again")
     child.add_parent(root, "named")
     graph.add_root(root)
-    assert graph.compile().waiting == (0, 1)
+    assert graph.compile().blank.waiting == [0, 1]
     assert graph.run().merged == {"child": ["root"] * 3}
 
 
@@ -97,7 +97,7 @@ def test_parents_of_a_predicate_are_parents():
     graph = Graph("page")
     graph.node(id="flag")(lambda: True)
     graph.node(id="a", when=lambda flag: flag)(lambda: 1)
-    assert graph.compile().waiting == (0, 1)
+    assert graph.compile().blank.waiting == [0, 1]
     assert graph.run().merged == {"a": 1}
 
 

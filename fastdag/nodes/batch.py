@@ -52,9 +52,10 @@ class Batch:
         scope = SCOPE.get()
         if scope is None or scope.run is None:
             raise RuntimeError("a Batch gathers the loads of one run; call load inside a node")
-        queue: _Queue | None = scope.run.storage.get(self)
+        kept = scope.run.kept()
+        queue: _Queue | None = kept.get(self)
         if queue is None:
-            queue = scope.run.storage[self] = _Queue(self, scope)
+            queue = kept[self] = _Queue(self, scope)
         return queue
 
     def __repr__(self) -> str:

@@ -88,11 +88,11 @@ class Tracing:
     def _run_started(self, _name: str, fields: Mapping[str, Any]) -> None:
         run, graph = fields["run"], fields["graph"]
         span = self._tracer.start_span(graph, attributes={"fastdag.graph": graph})
-        run.storage[self] = {None: span}
+        run.kept()[self] = {None: span}
         run.contextvars.run(_make_current, span)
 
     def _run_ended(self, _name: str, fields: Mapping[str, Any]) -> None:
-        for span in fields["run"].storage.pop(self, {}).values():
+        for span in fields["run"].kept().pop(self, {}).values():
             if fields["run"].fatal:
                 span.set_status(Status(StatusCode.ERROR))
             span.end()

@@ -43,7 +43,7 @@ def merge_outputs(outputs: Sequence[tuple[str, str | None, Any]], conflict: Conf
     for position, (id, key, data) in enumerate(outputs):
         part = {key: data} if key is not None else _at_root(id, data)
         if not root:
-            root.update(part)
+            root = dict(part)
             continue
         for name, value in part.items():
             if name not in root:
