@@ -84,11 +84,13 @@ class Run(Workers):
         # A plan can be empty: of a graph of sinks only, or when no output is asked for.
         self.hub.loop.run_callback(self.relay if self.left else self.all_ended)
         try:
-            self._wait()
+            while not self.woken:
+                switch_to(self.hub)
         except BaseException as error:  # killed, timed out or interrupted: the run goes with its caller
             self.cancel()
-            if not isinstance(error, Cancelled):  # then a run around this one ends, and waits for nobody
-                self._wait()
+            # At a `Cancelled`, a run around this one ends, and waits for nobody.
+            while not (self.woken or isinstance(error, Cancelled)):
+                switch_to(self.hub)
             raise
         finally:
             self.woken = True
@@ -105,10 +107,6 @@ class Run(Workers):
             if self.instruments.active:
                 self.instruments.emit("node.shed", graph=self.plan.graph_id, node=self.plan.ids[i])
 
-    def _wait(self) -> None:
-        while not self.woken:
-            switch_to(self.hub)
-
     def _wake(self) -> None:
         if not self.woken:
             self.woken = True
@@ -122,26 +120,22 @@ class Run(Workers):
         while (self.ready or self.waits_ready) and not self.breathing and self.limit > -NEVER:
             self.crew.run(self.work)
         self.inline = self.relaying = False
-        if self.over and not (self.trouble or self.spawned):  # the workers above ended it, and nothing is to wait for
-            self._wake()
-        if self.timer is None and not self.over and self.limit < NEVER:
+        if self.over:
+            if not (self.trouble or self.spawned):  # the workers above ended it, and nothing is to wait for
+                self._wake()
+        elif self.timer is None and self.limit < NEVER:
             # Armed only now: a run that never blocks is over before, and looks at the clock itself.
             self.timer = self.hub.loop.timer(max(self.limit - now(), 0.0), priority=LAST)
             self.timer.start(self.expire)
 
     def work(self) -> bool:
-        """Run ready nodes until there are none; true if this greenlet must not be used again."""
+        """Run ready nodes until there are none, each in its own copy of the caller's contextvars.
+
+        True if this greenlet must not be used again: a node in it ended after its time.
+        """
         # No name holds the greenlet: an error that a node raised keeps this frame, and must not keep the greenlet.
         running = self.workers[getcurrent()] = [-1, 0]
-        tainted = self._work_off(running)
-        running[0] = -1
-        del self.workers[getcurrent()]
-        if tainted:
-            self._kick()
-        return tainted
-
-    def _work_off(self, running: list[int]) -> bool:
-        """Run ready nodes, each in its own copy of the caller's contextvars; true if one ended after its time."""
+        tainted = False
         plan, state, values, waiting, context = self.plan, self.state, self.values, self.waiting, self.context
         calls, children, waits, stand_ins = plan.calls, plan.children, plan.waits, plan.stand_ins
         began, ended, ready, waits_ready, missing = self.began, self.ended, self.ready, self.waits_ready, self.missing
@@ -162,7 +156,7 @@ class Run(Workers):
                 if not self.fatal and not self.over:
                     loop.run_callback(self.expire)
                     self.limit = -NEVER
-                return False
+                break
             i = waits_ready.popleft() if waits_ready else ready.popleft()
             if not self.relaying and (ready or waits_ready):
                 self.relaying = True
@@ -170,7 +164,8 @@ class Run(Workers):
             if i < 0:
                 running[0] = ~i
                 if self._fall_back(~i):
-                    return True
+                    tainted = True
+                    break
                 clock = now()
                 continue
             if missing and i in missing:
@@ -196,11 +191,13 @@ class Run(Workers):
                     value = self._roundabout(plan.steps[i])
             except BaseException as error:
                 if self._raised(i, error, PENDING):
-                    return True
+                    tainted = True
+                    break
                 clock = now()
                 continue
             if state[i]:  # somebody wrote its outcome meanwhile, so it swallowed its cancellation
-                return True
+                tainted = True
+                break
             clock = now()
             if value is _SKIP:
                 self.settle(i, SKIPPED, clock)
@@ -221,7 +218,11 @@ class Run(Workers):
                 self.stand_in(i, clock)
             if not self.left:
                 self.all_ended()
-        return False
+        running[0] = -1
+        del self.workers[getcurrent()]
+        if tainted:
+            self._kick()
+        return tainted
 
     def _kick(self) -> None:
         """Have a worker started for what somebody outside of one has made ready."""

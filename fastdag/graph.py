@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, Literal, TypeVar, overload
 from weakref import WeakSet
 
@@ -283,7 +282,7 @@ class Graph:
         if selection is not None:
             present = [(id, key, selection.of(id, value)) for id, key, value in present]
         if self.merge == "deep":
-            return merge_outputs(present, partial(self._conflict, run))
+            return merge_outputs(present, self._conflict, run)
         if self.merge == "ids":
             return {id: value for id, key, value in present if value is not None or key is not None}
         return self.merge({id: value for id, _, value in present})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ __all__ = ["Conflict", "as_mapping", "merge_outputs"]
 
 _PLAIN = (str, int, float, list, tuple)  # the most frequent of what is no mapping
 
-Conflict = Callable[[str, str, str], object]  # (path, the earlier node's id, the later node's id)
+Conflict = Callable[..., object]  # (..., path, the earlier node's id, the later node's id)
 
 
 def as_mapping(value: Any) -> Mapping[str, Any] | None:
@@ -33,15 +34,15 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
     return None
 
 
-def merge_outputs(outputs: Sequence[tuple[str, str | None, Any]], conflict: Conflict) -> dict[str, Any]:
-    """Merges `(node id, key or None, data)`; the later declared wins, and `conflict` hears of it.
+def merge_outputs(outputs: Sequence[tuple[str, str | None, Any]], conflict: Conflict, *about: Any) -> dict[str, Any]:
+    """Merges `(node id, key or None, data)`; the later declared wins, and `conflict` hears of it, after `about`.
 
     Without a key a mapping is merged at the root, anything else goes under the node's id, and `None` nowhere.
     """
     root: dict[str, Any] = {}
     merging: _Merging | None = None
     for position, (id, key, data) in enumerate(outputs):
-        part = {key: data} if key is not None else _at_root(id, data)
+        part = {key: data} if key is not None else data if type(data) is dict else _at_root(id, data)
         if not root:
             root = dict(part)
             continue
@@ -49,7 +50,7 @@ def merge_outputs(outputs: Sequence[tuple[str, str | None, Any]], conflict: Conf
             if name not in root:
                 root[name] = value
                 continue
-            merging = merging or _Merging(root, outputs, conflict)
+            merging = merging or _Merging(root, outputs, partial(conflict, *about))
             merging.combine(name, value, position)
     return root
 
