@@ -22,9 +22,11 @@ def after(seconds: Seconds | None) -> float | None:
     return None if seconds is None else now() + seconds
 
 
-def earliest(*deadlines: float | None) -> float | None:
-    """The first of several deadlines to come."""
-    return min((d for d in deadlines if d is not None), default=None)
+def earliest(one: float | None, other: float | None) -> float | None:
+    """The first of two deadlines to come."""
+    if one is None:
+        return other
+    return one if other is None or one <= other else other
 
 
 def remaining(deadline: float | None) -> Seconds | None:

@@ -14,7 +14,10 @@ def test_after_is_so_far_ahead():
 
 
 def test_the_earliest_deadline_counts():
-    assert deadline.earliest(3.0, None, 2.0) == 2.0
+    assert deadline.earliest(3.0, 2.0) == 2.0
+    assert deadline.earliest(2.0, 3.0) == 2.0
+    assert deadline.earliest(None, 2.0) == 2.0
+    assert deadline.earliest(2.0, None) == 2.0
     assert deadline.earliest(None, None) is None
 
 

@@ -169,6 +169,9 @@ class Templates:
             for part in parts
         ]
 
+        if not any(callable(piece) for piece in pieces):
+            return _constant("".join(pieces))  # type: ignore[arg-type]
+
         def path(context: Any, parents: Mapping[str, Any]) -> str:
             return "".join(
                 [piece if isinstance(piece, str) else encode_segment(piece(context, parents)) for piece in pieces]

@@ -48,17 +48,7 @@ def by_template(
                 target = f"{target}?{query}"
         sent = () if read_headers is None else read_headers(context, parents)
         body, content_type = (None, None) if read_body is None else read_body(context, parents)
-        return prepare(
-            method,
-            target,
-            sent,
-            body,
-            content_type=content_type,
-            forward=forward,
-            timeout=timeout,
-            idempotent=idempotent,
-            options=overrides,
-        )
+        return prepare(method, target, sent, body, content_type, forward, timeout, idempotent, overrides)
 
     return call, templates.parameters()
 

@@ -37,7 +37,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_found", "_head", "_raw")
 
     def __init__(self, raw: Iterable[tuple[str, str]] = (), *, head: bytes = b"") -> None:
-        self._raw = raw if isinstance(raw, list) else list(raw)
+        self._raw = [] if head else list(raw)
         self._head = head
         self._found: dict[str, str] | None = None
 
@@ -110,7 +110,6 @@ class Call:
         target: str,
         headers: Sequence[tuple[str, str]],
         body: bytes | Iterable[bytes] | None = None,
-        *,
         host: Host | None = None,
         deadline: float | None = None,
         idempotent: bool = True,
@@ -143,13 +142,13 @@ class Call:
             self.target,
             self.headers,
             self.body,
-            host=self.host,
-            deadline=self.deadline,
-            idempotent=self.idempotent,
-            max_bytes=self.max_bytes,
-            stream=self.stream,
-            timeout=self.timeout,
-            options=self.options,
+            self.host,
+            self.deadline,
+            self.idempotent,
+            self.max_bytes,
+            self.stream,
+            self.timeout,
+            self.options,
         )
         other.attempt, other.hedged, other.tried = self.attempt, self.hedged, self.tried
         return other
@@ -161,7 +160,7 @@ class Response:
     __slots__ = ("_content", "_elapsed", "_text", "headers", "status_code", "url")
 
     def __init__(
-        self, status_code: int, headers: Headers, content: bytes, *, url: str = "", elapsed: float = 0.0
+        self, status_code: int, headers: Headers, content: bytes, url: str = "", elapsed: float = 0.0
     ) -> None:
         self.status_code = status_code
         self.headers = headers

@@ -170,13 +170,13 @@ class Upstream:
             encode_target(path, params),
             encode_headers(headers),
             body,
-            content_type=content_type,
-            forward=header_names("forward_headers", forward_headers) if forward_headers else (),
-            timeout=check_seconds("timeout", timeout),
-            stream=stream,
-            idempotent=idempotent,
-            max_bytes=None if max_response_bytes is None else check_bytes(self.name, max_response_bytes),
-            options=check_policies(self.name, policies) if policies else None,
+            content_type,
+            header_names("forward_headers", forward_headers) if forward_headers else (),
+            None if timeout is None else check_seconds("timeout", timeout),
+            idempotent,
+            check_policies(self.name, policies) if policies else None,
+            stream,
+            None if max_response_bytes is None else check_bytes(self.name, max_response_bytes),
         )
 
     def prepare(
@@ -185,14 +185,13 @@ class Upstream:
         target: str,
         headers: Sequence[tuple[str, str]] = (),
         body: Body = None,
-        *,
         content_type: str | None = None,
         forward: Sequence[str] = (),
         timeout: float | None = None,
-        stream: bool = False,
         idempotent: bool | None = None,
-        max_bytes: int | None = None,
         options: Mapping[str, Policy | None] | None = None,
+        stream: bool = False,
+        max_bytes: int | None = None,
     ) -> Call:
         """A call that `send` can send, from what has been checked and encoded already, as a fetch node does."""
         scope = SCOPE.get()
@@ -201,13 +200,13 @@ class Upstream:
             target,
             self._headers(scope, headers, content_type, forward),
             body,
-            host=self.hosts[0],
-            deadline=None if scope is None else scope.deadline,
-            idempotent=method in _IDEMPOTENT if idempotent is None else idempotent,
-            max_bytes=self.max_response_bytes if max_bytes is None else max_bytes,
-            stream=stream,
-            timeout=timeout,
-            options=options,
+            self.hosts[0],
+            None if scope is None else scope.deadline,
+            method in _IDEMPOTENT if idempotent is None else idempotent,
+            self.max_response_bytes if max_bytes is None else max_bytes,
+            stream,
+            timeout,
+            options,
         )
 
     def send(self, call: Call) -> Response:

@@ -12,6 +12,7 @@ and `tests/upstream/test_flight.py` compares what both ways leave behind.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
@@ -58,15 +59,16 @@ class Flight:
     """
 
     __slots__ = (
-        "_connection", "_contextvars", "_end", "_entered", "_on_landing", "_pool", "_runway",
-        "about", "call", "done", "started", "total",
+        "_connection", "_end", "_entered", "_on_landing", "_pool", "_runway",
+        "about", "call", "done", "started", "total", "within",
     )  # fmt: skip
 
     def __init__(self, runway: Runway, call: Call, pool: HostPool, started: float, about: About | None) -> None:
         self._runway = runway
         self._pool = pool
         self._connection: Connection | None = None
-        self._contextvars = copy_context() if runway.observed else None
+        #: `within(tell, *values)`: in the contextvars that the call was made in, where somebody might look into them.
+        self.within: Callable[..., Any] = copy_context().run if runway.observed else operator.call
         self._end: Response | UpstreamError | None = None
         self._entered = False
         self._on_landing: Callable[[Flight], object] | None = None
@@ -117,7 +119,8 @@ class Flight:
         self._runway.enter(self, self._end)
         if not self._runway.repeats(self._end):
             self.done = True
-            self._runway.tell_end(self, self._end)
+            if self.about is not None:
+                self._runway.tell_end(self, self._end)
 
     def result(self) -> Response:
         """The answer; or what the layers make of a failure, which may take its time."""
@@ -146,13 +149,6 @@ class Flight:
             if not self._entered:
                 self._runway.enter(self, why)
             self._runway.tell_end(self, why)
-
-    def within(self, tell: Callable[..., object], *values: Any) -> None:
-        """Tell something in the contextvars that the call was made in, where somebody might look into them."""
-        if self._contextvars is None:
-            tell(*values)
-        else:
-            self._contextvars.run(tell, *values)
 
 
 class Runway:
@@ -193,7 +189,7 @@ class Runway:
         if self._circuit is not None and self._circuit.state != CLOSED:
             return None
         pool = self._transport.pool(self._host)
-        if pool is None or not pool.idle:
+        if pool is None:
             return None
         now = self._site.clock()
         total = call.deadline if self._site.timeout is None else earliest(call.deadline, now + self._site.timeout)
@@ -212,7 +208,8 @@ class Runway:
         flight = Flight(self, call, pool, now, about)
         try:
             self._attempts.allot(call, now)
-            flight.within(self._tell_start, flight)
+            if self._site.instruments.active:
+                flight.within(self._tell_start, flight)
             flight.take_off(connection)
         except BaseException as error:
             if isinstance(error, UpstreamError):
@@ -228,13 +225,16 @@ class Runway:
 
     def repeats(self, end: Response | UpstreamError) -> bool:
         """Whether there may be another attempt after one that ended so."""
-        return self._retrying is not None and worth_another(end)
+        if self._retrying is None or (isinstance(end, Response) and end.status_code < 500):
+            return False
+        return worth_another(end)
 
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
         call, now = flight.call, self._site.clock()
-        if "attempt.ended" in self._site.instruments.heard:
-            flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
+        if self._site.instruments.takers.get("attempt.ended"):
+            status, reason = (end.status_code, "") if isinstance(end, Response) else _told(end)
+            flight.within(self._attempts.tell_end, call, status, reason, now - flight.started)
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()

@@ -29,7 +29,7 @@ class Attempt:
 class Attempts:
     """What every attempt at an upstream gets."""
 
-    __slots__ = ("_header", "_limit", "_seconds", "_send", "_site")
+    __slots__ = ("_header", "_limit", "_promise", "_seconds", "_send", "_site")
 
     def __init__(self, site: Site, send: Send) -> None:
         self._site = site
@@ -38,6 +38,7 @@ class Attempts:
         self._limit = site.attempt_timeout
         # Where the total is shorter than an attempt, the total is what an attempt usually has.
         self._seconds = earliest(site.attempt_timeout, site.timeout)
+        self._promise = self._promised(self._seconds)
 
     def send(self, call: Call) -> Response:
         site = self._site
@@ -57,20 +58,21 @@ class Attempts:
 
     def allot(self, call: Call, now: float) -> None:
         """Set the deadline of one attempt, and what is told of it; a time-out where no time is left."""
-        usual = self._usual(call)
+        usual = self._seconds if call.timeout is None else self._usual(call)
         deadline = call.deadline
         call.early = False
         if usual is not None and (deadline is None or now + usual <= deadline):
-            call.deadline = deadline = now + usual
-        elif deadline is None:
-            return
-        elif deadline <= now:
-            call.early = True
-            raise UpstreamTimeout("no time was left for an attempt", upstream=self._site.name)
-        elif usual is not None:
-            call.early = deadline - now < usual / 2
-        if self._header is not None:
-            call.promise = (self._header, f"{deadline - now:.3f}")
+            call.deadline = now + usual
+            call.promise = self._promise if call.timeout is None else self._promised(usual)
+        elif deadline is not None:
+            if deadline <= now:
+                call.early = True
+                raise UpstreamTimeout("no time was left for an attempt", upstream=self._site.name)
+            call.early = usual is not None and deadline - now < usual / 2
+            call.promise = self._promised(deadline - now)
+
+    def _promised(self, seconds: float | None) -> tuple[str, str] | None:
+        return None if self._header is None or seconds is None else (self._header, f"{seconds:.3f}")
 
     def _usual(self, call: Call) -> float | None:
         return self._seconds if call.timeout is None else earliest(self._limit, call.timeout)

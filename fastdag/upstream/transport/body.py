@@ -33,21 +33,24 @@ class RequestLine:
 
     def head(self, call: Call) -> bytes:
         """The head of a request. What was encoded above is trusted, but no character can start a line of its own."""
-        method, target, body = call.method, self._prefix + call.target, call.body
-        if not (target.isascii() and target.isprintable() and method.isprintable()) or " " in target or " " in method:
+        method, body = call.method, call.body
+        text = f"{method} {self._prefix}{call.target}"
+        if not (text.isascii() and text.isprintable() and text.count(" ") == 1):
             raise InvalidValue("the request's target is not percent-encoded")
         if call.headers is not self._headers:  # the calls of one request share theirs
             self._block = _block(call.headers)
             self._headers = call.headers
-        text = f"{method} {target}{self._after}"
+        text += self._after
         if call.promise is not None:
-            text += f"{call.promise[0]}: {call.promise[1]}\r\n"
-        if isinstance(body, bytes):
+            name, value = call.promise
+            text += f"{name}: {value}\r\n"
+        if body is None:
+            if method in _WITH_BODY:
+                text += "Content-Length: 0\r\n"
+        elif isinstance(body, bytes):
             text += f"Content-Length: {len(body)}\r\n"
-        elif body is not None:
+        else:
             text += "Transfer-Encoding: chunked\r\n"
-        elif method in _WITH_BODY:
-            text += "Content-Length: 0\r\n"
         return text.encode("latin-1") + self._block
 
 

@@ -106,7 +106,7 @@ class Connection:
 
     # The caller's side
 
-    def start(self, *, is_head: bool, max_bytes: int, deadline: float, stream: bool = False) -> None:
+    def start(self, is_head: bool, max_bytes: int, deadline: float, stream: bool = False) -> None:
         """Begin an exchange. Whatever happens to it from here on, `stop` or `close` has to follow."""
         self._turn += 1
         self.done = self._sent = False

@@ -46,6 +46,7 @@ class HostPool:
         "_hub",
         "_idle",
         "_line",
+        "_longest_idle",
         "_on_drop",
         "_open",
         "_options",
@@ -70,6 +71,7 @@ class HostPool:
         self._connector = connector
         self._on_drop = on_drop
         self._sweep_later = sweep_later
+        self._longest_idle = (options.idle or _FOREVER) if options.reuse else 0.0
         self._line = RequestLine(host)
         self._base = host.url.rstrip("/")
         self._idle: dict[Connection, None] = {}  # a set in order of release
@@ -112,7 +114,7 @@ class HostPool:
             connection.error = UpstreamConnectError("the connection was lost before the call was sent")
             return
         deadline = started + _NEVER if call.deadline is None else call.deadline
-        connection.start(is_head=call.method == "HEAD", max_bytes=call.max_bytes, deadline=deadline)
+        connection.start(call.method == "HEAD", call.max_bytes, deadline)
         connection.write(head)
 
     def land(self, connection: Connection, call: Call, started: float) -> Response:
@@ -175,11 +177,11 @@ class HostPool:
         """Keep a connection for the next call, or close it; the time."""
         moment = now()
         cause = connection.verdict()
-        idle = self._options.idle or _FOREVER
+        idle = self._longest_idle
         promised = connection.inbound.keep_alive
         if promised is not None and promised < idle:
             idle = promised
-        if cause or connection.closed or self._retired or not self._options.reuse or not idle:
+        if cause or connection.closed or self._retired or not idle:
             connection.close(cause or "not_kept_alive")
             return moment
         connection.idle_since = moment
@@ -205,9 +207,7 @@ class HostPool:
         self, connection: Connection, call: Call, parts: tuple[bytes, bytes], started: float, deadline: float
     ) -> Response:
         try:
-            connection.start(
-                is_head=call.method == "HEAD", max_bytes=call.max_bytes, deadline=deadline, stream=call.stream
-            )
+            connection.start(call.method == "HEAD", call.max_bytes, deadline, call.stream)
             connection.write(parts[0])
             if call.body is not None:
                 self._write_rest(connection, call, parts[1], deadline)
@@ -223,12 +223,20 @@ class HostPool:
 
     def _response(self, connection: Connection, call: Call, started: float, deadline: float) -> Response:
         inbound = connection.inbound
-        status, head, body, encoding = inbound.status, inbound.head, bytes(inbound.body), inbound.encoding
+        status, head, body, encoding = inbound.status, inbound.head, inbound.body, inbound.encoding
+        if type(body) is not bytes:
+            body = bytes(body)
         ended = self._release(connection)
         if encoding and body:
             body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
             ended = now()
-        return Response(status, Headers(head=head), body, url=self._base + call.target, elapsed=ended - started)
+        return Response(
+            status,
+            Headers(head=head),
+            body,
+            self._base + call.target,
+            ended - started,
+        )
 
     def _write_rest(self, connection: Connection, call: Call, rest: bytes, deadline: float) -> None:
         if rest:

@@ -25,7 +25,7 @@ __all__ = ["Inbound"]
 
 _END = b"\r\n\r\n"
 _VERSION = b"HTTP/1."
-_INTERIM = b"1"  # the first digit of the status, after "HTTP/1.1 "
+_INTERIM = ord("1")  # the first digit of the status, after "HTTP/1.1 "
 # Framing may take up to eight bytes for one of the body: a chunk of one byte takes five.
 _FRAMING = 8
 
@@ -116,8 +116,9 @@ class Inbound:
         self.received = True
         if not self.headed:
             size = data.find(_END) + 4
-            if 4 < size <= self._options.max_header_bytes and self._is_plain(data):
-                # The way of most answers: the head is there, and is fed with whatever came along with it.
+            whole = 4 < size <= self._options.max_header_bytes and not (self._partial or self._is_head)
+            if whole and data.startswith(_VERSION) and data[9] != _INTERIM:
+                # The way of most answers: a final one, from its first byte, and what came along with its head.
                 self._wire = len(data) - size
                 self._execute(data)
                 self._end_head(data[:size])
@@ -146,10 +147,6 @@ class Inbound:
         return taken
 
     # The head
-
-    def _is_plain(self, data: bytes) -> bool:
-        """Whether what begins with this is a final answer, from its first byte, with what belongs to it."""
-        return data.startswith(_VERSION) and data[9:10] != _INTERIM and not self._partial and not self._is_head
 
     def _feed_head(self, data: bytes) -> bytes | None:
         """Feed a head up to its end; what comes after it, or `None` while it has not ended."""
@@ -183,7 +180,7 @@ class Inbound:
             raise UpstreamTooLarge(f"the answer has more than {self._options.max_headers} headers")
         if status < 200:
             self._interim += 1
-            if status < 100 or status == 101 or head[9:10] != _INTERIM:
+            if status < 100 or status == 101 or head[9] != _INTERIM:
                 raise UpstreamProtocolError(f"status {status}, which nobody asked for")
             if self._interim > self._options.max_interim:
                 raise UpstreamProtocolError(f"more than {self._options.max_interim} interim answers")
