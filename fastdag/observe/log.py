@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from fastdag.observe.record import CallRecord, RequestRecord, RunRecord
 from fastdag.observe.recorder import Recorder
 from fastdag.observe.redact import one_line
 
-__all__ = ["Lines", "Log", "describe_call", "describe_request"]
+__all__ = ["Lines", "Log"]
 
 Format = Literal["json", "console"]
 
@@ -72,20 +73,21 @@ class Log(Recorder):
     def ended(self, record: RequestRecord) -> None:
         if record.path in self._skip and record.status < 400:
             return
-        lines = [describe_request(record)]
+        waited_for = _waited_for(record)
+        lines = [describe_request(record, waited_for)]
         if self._upstreams:
-            lines += [describe_upstream(record, call) for call in record.calls]
+            lines += [describe_upstream(record, call, waited_for) for call in record.calls]
         (self._pump or self._stream).write("".join(f"{self._render(line)}\n" for line in lines))
 
 
-def describe_request(record: RequestRecord) -> dict[str, Any]:
+def describe_request(record: RequestRecord, waited_for: Mapping[str | None, list[str]]) -> dict[str, Any]:
     """A request as the data of its line."""
     nodes = [_describe_node(run, node) for run in record.runs for node in run.nodes]
     line = {
         "time": _time(record.started),
         "event": "request",
         "method": one_line(record.method, 32),
-        "route": one_line(record.route, 500),
+        "route": _name(record.route),
         "path": _path(record.path),
         "status": record.status,
         "ms": _ms(record.elapsed),
@@ -93,7 +95,7 @@ def describe_request(record: RequestRecord) -> dict[str, Any]:
         "trace_id": record.trace_id,
         "complete": record.complete,
         "nodes": nodes[:_MOST],
-        "calls": [describe_call(record, call) for call in record.calls[:_MOST]],
+        "calls": [describe_call(call, waited_for) for call in record.calls[:_MOST]],
         "retries": record.retries,
     }
     events = [event.name for event in record.events if event.name != "retry.scheduled"]
@@ -104,44 +106,54 @@ def describe_request(record: RequestRecord) -> dict[str, Any]:
 
 
 def _describe_node(run: RunRecord, node: Any) -> dict[str, Any]:
-    told = {"node": one_line(node.id, 200), "state": node.state, "ms": _ms(node.elapsed)}
+    told = {"node": _name(node.id), "state": node.state, "ms": _ms(node.elapsed)}
     if node.started is not None:
         told["at"] = _ms(node.started)
     return {**told, "reason": node.reason} if node.reason else told
 
 
-def describe_call(record: RequestRecord, call: CallRecord) -> dict[str, Any]:
+def describe_call(call: CallRecord, waited_for: Mapping[str | None, list[str]]) -> dict[str, Any]:
     """A call to an upstream, and the nodes whose end it had to wait for."""
     told: dict[str, Any] = {
-        "upstream": one_line(call.upstream, 200),
-        "node": call.node and one_line(call.node, 200),
+        "upstream": _name(call.upstream),
+        "node": call.node and _name(call.node),
         "method": one_line(call.method, 32),
         "path": _path(call.path),
         "status": call.status,
         "at": _ms(call.started),
         "ms": _ms(call.elapsed),
-        "depends_on": _depends_on(record, call.node),
+        "depends_on": waited_for.get(call.node, []),
     }
     return {**told, "reason": call.reason} if call.reason else told
 
 
-def describe_upstream(record: RequestRecord, call: CallRecord) -> dict[str, Any]:
+def describe_upstream(
+    record: RequestRecord, call: CallRecord, waited_for: Mapping[str | None, list[str]]
+) -> dict[str, Any]:
     """A call as the data of a line of its own."""
     return {
         "time": _time(record.started + call.started),
         "event": "upstream",
         "request_id": record.request_id,
         "trace_id": record.trace_id,
-        "route": one_line(record.route, 500),
-        **describe_call(record, call),
+        "route": _name(record.route),
+        **describe_call(call, waited_for),
     }
 
 
-def _depends_on(record: RequestRecord, node: str | None) -> list[str]:
+def _waited_for(record: RequestRecord) -> dict[str | None, list[str]]:
+    """For every node of a request's runs, those whose end it had to wait for; of two with one id, for the first."""
+    found: dict[str | None, list[str]] = {}
     for run in record.runs:
-        if node in run.ids:
-            return [one_line(run.ids[parent], 200) for parent in run.parents()[run.ids.index(node)]]
-    return []
+        for id, parents in zip(run.ids, run.parents(), strict=True):
+            found.setdefault(id, [_name(run.ids[parent]) for parent in parents])
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _name(declared: str) -> str:
+    """A name that stands in the program, in one line: there are only so many, and they come again and again."""
+    return one_line(declared, 500)
 
 
 def _time(seconds: float) -> str:
@@ -154,7 +166,7 @@ def _ms(seconds: float) -> float:
 
 def _path(path: str) -> str:
     """WSGI hands on bytes as Latin-1 (PEP 3333)."""
-    return one_line(path.encode("latin-1", "replace").decode("utf-8", "backslashreplace"))
+    return one_line(path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "backslashreplace"))
 
 
 def _json(line: Mapping[str, Any]) -> str:

@@ -28,6 +28,9 @@ _PATTERNS = tuple(
     )
 )
 
+# What every pattern needs one of. Most texts have none, and need not be looked through five times.
+_SUSPICIOUS = re.compile(r"[:=%\s]|eyj", re.IGNORECASE).search
+
 # Line ends of every kind (also those that only `str.splitlines` knows), other control characters, and those that
 # change the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -35,6 +38,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\
 
 def redact(text: str) -> str:
     """A text without what looks like a secret: values of `token=` and its like, credentials, signed tokens."""
+    if not _SUSPICIOUS(text):
+        return text
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
@@ -43,6 +48,8 @@ def redact(text: str) -> str:
 def one_line(text: str, limit: int = 2000) -> str:
     """A text as one printable line of valid Unicode, redacted and not longer than that."""
     # Cut first, with a margin: what is thrown away need not be searched.
-    text = redact(text[: 2 * limit]).encode("utf-8", "backslashreplace").decode()
-    text = _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    text = redact(text[: 2 * limit])
+    if not text.isprintable():  # as everything is not that is looked for here
+        text = text.encode("utf-8", "backslashreplace").decode()
+        text = _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     return text if len(text) <= limit else f"{text[:limit]}…"
