@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["EVENTS", "TRACE", "Bare", "Instrument", "Instruments"]
+__all__ = ["EVENTS", "TRACE", "Bare", "Gathered", "Instrument", "Instruments"]
 
 #: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain
 #: data of it), `node` an id, or `None` where the code belongs to no node; `status` is 0 where nothing was answered,
@@ -60,6 +60,9 @@ EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 #: spans sets it at `request.started`.
 TRACE = "fastdag.trace"
 
+#: So many events wait for an instrument that is `Gathered`.
+TOGETHER = 64
+
 Instrument = Callable[[str, Mapping[str, Any]], object]
 
 log = logging.getLogger("fastdag.events")
@@ -79,19 +82,44 @@ class Bare:
         return self.function(*(fields[field] for field in EVENTS[name]))
 
 
+class Gathered:
+    """An instrument that is handed many events at once, later: `function(rows)`, each row the values of an event's
+    fields in the order of `EVENTS`, but `None` for a call, which is not kept for that long.
+
+    It costs next to nothing while requests are answered. `TOGETHER` wait at most.
+    """
+
+    __slots__ = ("function", "rows")
+
+    def __init__(self, function: Callable[[list[tuple[Any, ...]]], object]) -> None:
+        self.function = function
+        self.rows: list[tuple[Any, ...]] = []
+
+    def hand_over(self) -> None:
+        """Bring what waits."""
+        rows, self.rows = self.rows, []
+        if rows:
+            self.function(rows)
+
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
+        self.rows.append(tuple(None if field == "call" else fields[field] for field in EVENTS[name]))
+        if len(self.rows) >= TOGETHER:
+            self.hand_over()
+
+
 class Instruments:
     """The callbacks of one graph, upstream or app, by event name.
 
     Emitting is written `if instruments.active: instruments.emit("run.ended", graph="page", elapsed=0.1)`: the
     fields are only built when somebody listens. `heard` holds the names that somebody listens to, and the subjects of
     which somebody hears how they start or end (`"run"`), for who would have to do more than build fields. `mapped` are
-    those of them that somebody hears who is not `Bare`.
+    those of them that somebody hears who is neither `Bare` nor `Gathered`.
 
     `takers` are for what happens most often, to `tell` by hand: by name, who asked for an event and what takes its
-    values. Whoever calls that says so to `broken` if it raises.
+    values. Whoever calls that says so to `broken` if it raises. Those who are `gathered` are not among them.
     """
 
-    __slots__ = ("_by_name", "active", "heard", "mapped", "takers")
+    __slots__ = ("_by_name", "active", "gathered", "heard", "mapped", "takers")
 
     def __init__(self) -> None:
         self.active = False
@@ -99,6 +127,7 @@ class Instruments:
         self.mapped: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
         self.takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
+        self.gathered: dict[str, tuple[Gathered, ...]] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
@@ -113,11 +142,14 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
-        self.takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
+        self.gathered[name] = tuple(one for one in instruments if isinstance(one, Gathered))
+        self.takers[name] = tuple((one, _taker(name, one)) for one in instruments if not isinstance(one, Gathered))
         names = [name for name, found in self._by_name.items() if found]
         self.heard = _with_subjects(names)
         self.mapped = _with_subjects(
-            name for name, found in self._by_name.items() if not all(isinstance(one, Bare) for one in found)
+            name
+            for name, found in self._by_name.items()
+            if not all(isinstance(one, (Bare, Gathered)) for one in found)
         )
         self.active = bool(names)
 
@@ -139,6 +171,19 @@ class Instruments:
                 take(*values)
             except Exception:
                 self.broken(name, instrument)
+        if self.gathered.get(name):
+            fields = zip(EVENTS[name], values, strict=True)
+            self.gather(name, tuple([None if field == "call" else value for field, value in fields]))
+
+    def gather(self, name: str, row: tuple[Any, ...]) -> None:
+        """Tell those who are gathered, and only them, of an event that nobody else listens to."""
+        for instrument in self.gathered[name]:
+            instrument.rows.append(row)
+            if len(instrument.rows) >= TOGETHER:
+                try:
+                    instrument.hand_over()
+                except Exception:
+                    self.broken(name, instrument)
 
     def broken(self, name: str, instrument: Instrument) -> None:
         self.off(name, instrument)

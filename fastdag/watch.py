@@ -41,12 +41,13 @@ def new_run(
 
 def _told(run: Run, go: Callable[[], None]) -> None:
     """Have a run go, and tell of its start and its end."""
-    tell, graph = run.instruments.tell, run.plan.graph_id
-    tell("run.started", graph, run)
+    instruments, graph = run.instruments, run.plan.graph_id
+    if "run.started" in instruments.heard:
+        instruments.tell("run.started", graph, run)
     try:
         go()
     finally:
-        tell("run.ended", graph, run, now() - run.start)
+        instruments.tell("run.ended", graph, run, now() - run.start)
 
 
 class ToldRun(Run):

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from fastdag.events import EVENTS, Bare, Instruments
+from fastdag.events import EVENTS, TOGETHER, Bare, Gathered, Instruments
 
 
 def test_nobody_listens_at_first():
@@ -108,3 +108,56 @@ def test_subjects_are_heard_of_where_somebody_follows_their_course():
     assert instruments.heard == {"node.abandoned", "node.ended", "node"}
     instruments.off("node.ended", print)
     assert instruments.heard == {"node.abandoned"}
+
+
+ATTEMPT = ("parts", "http://a", "GET", 0, "the call", 200, "", 0.1)
+ROW = ("parts", "http://a", "GET", 0, None, 200, "", 0.1)
+
+
+def test_events_are_gathered_and_handed_over_together():
+    heaps, instruments = [], Instruments()
+    gathered = Gathered(heaps.append)
+    instruments.on("attempt.ended", gathered)
+    for _ in range(TOGETHER - 1):
+        instruments.tell("attempt.ended", *ATTEMPT)
+    assert heaps == []
+    instruments.emit("attempt.ended", **dict(zip(EVENTS["attempt.ended"], ATTEMPT, strict=True)))
+    assert heaps == [[ROW] * TOGETHER]
+
+
+def test_what_waits_is_handed_over_when_it_is_asked_for():
+    heaps, instruments = [], Instruments()
+    gathered = Gathered(heaps.append)
+    instruments.on("attempt.ended", gathered)
+    instruments.gather("attempt.ended", ROW)
+    gathered.hand_over()
+    gathered.hand_over()
+    assert heaps == [[ROW]]
+
+
+def test_who_is_gathered_is_told_beside_the_others_and_needs_no_contextvars():
+    heaps, told, instruments = [], [], Instruments()
+    gathered = Gathered(heaps.append)
+    instruments.on("attempt.ended", gathered)
+    assert "attempt" in instruments.heard
+    assert instruments.mapped == frozenset()
+    instruments.on("attempt.ended", lambda name, fields: told.append(fields["call"]))
+    instruments.tell("attempt.ended", *ATTEMPT)
+    gathered.hand_over()
+    assert (heaps, told) == ([[ROW]], ["the call"])
+    instruments.off("attempt.ended", gathered)
+    instruments.tell("attempt.ended", *ATTEMPT)
+    gathered.hand_over()
+    assert len(heaps) == 1
+
+
+def test_who_is_gathered_and_raises_is_switched_off(caplog):
+    def broken(rows):
+        raise ValueError("broken")
+
+    instruments = Instruments()
+    instruments.on("attempt.ended", Gathered(broken))
+    for _ in range(TOGETHER):
+        instruments.tell("attempt.ended", *ATTEMPT)
+    assert "raised at attempt.ended and is switched off" in caplog.text
+    assert instruments.active is False

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from operator import sub
 from typing import Any
 
-from fastdag.events import Bare, Instrument
+from fastdag.events import Bare, Gathered, Instrument
 from fastdag.ledger import CANCELLED, NAMES, OK, SKIPPED
 from fastdag.observe.families import (
     ACTIVE,
@@ -55,11 +55,22 @@ _OTHER = "_OTHER"  # the conventions' word for methods that nobody knows: client
 class Counts:
     """The numbers of this process, by family and labels; `events` says what adds to them."""
 
-    __slots__ = ("_attempts", "_lost_before", "_nodes", "_numbers", "_requests", "_runs", "_started", "_waiting")
+    __slots__ = (
+        "_attempts",
+        "_attempts_ended",
+        "_lost_before",
+        "_nodes",
+        "_numbers",
+        "_requests",
+        "_runs",
+        "_started",
+        "_waiting",
+    )
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str, str, int], list[float]] = {}
         self._attempts: dict[tuple[str, str, str, int, str], list[float]] = {}
+        self._attempts_ended = Gathered(self._count_attempts)
         self._runs: dict[tuple[str, str], list[float]] = {}
         self._nodes: dict[str, dict[str, list[float]]] = {}
         self._started: dict[tuple[str, str], int] = {}  # requests, by method and scheme
@@ -73,13 +84,14 @@ class Counts:
             "request.started": Bare(self._request_started),
             "request.ended": Bare(self._request_ended),
             "run.ended": Bare(self._run_ended),
-            "attempt.ended": Bare(self._attempt_ended),
+            "attempt.ended": self._attempts_ended,
             "breaker.changed": self._breaker_changed,
             "loop.lagged": self._lagged,
         }
 
     def items(self) -> Iterator[tuple[Key, list[float]]]:
         """Every series: its family and labels, and its numbers; a counter or gauge has one."""
+        self._attempts_ended.hand_over()
         self._count_waiting()
         active: dict[tuple[str, str], float] = dict(self._started)
         for (method, scheme, route, status), numbers in self._requests.items():
@@ -101,6 +113,7 @@ class Counts:
         yield (LINES_DROPPED,), [Pump.dropped_in_all - self._lost_before]
 
     def clear(self) -> None:
+        self._attempts_ended.hand_over()
         for numbers in (self._requests, self._attempts, self._runs, self._nodes, self._started, self._numbers):
             numbers.clear()
         self._waiting.clear()
@@ -128,17 +141,13 @@ class Counts:
             method = _OTHER
         _observe(self._requests, (method, environ["wsgi.url_scheme"], route, status), elapsed)
 
-    def _attempt_ended(
-        self, upstream: str, host: str, method: str, _n: int, _call: Any, status: int, reason: str, elapsed: float
-    ) -> None:
-        if method not in _METHODS:
-            method = _OTHER
-        key = (upstream, host, method, status, reason)
-        numbers = self._attempts.get(key)  # as in `_observe`, for what happens most often
-        if numbers is None:
-            numbers = self._attempts[key] = list(_EMPTY)
-        numbers[bisect_left(BOUNDS, elapsed)] += 1
-        numbers[_SUM] += elapsed
+    def _count_attempts(self, rows: list[tuple[Any, ...]]) -> None:
+        found: dict[tuple[str, str, str, int, str], list[float]] = {}
+        for upstream, host, method, _, _, status, reason, elapsed in rows:
+            found.setdefault((upstream, host, method, status, reason), []).append(elapsed)
+        for (upstream, host, method, status, reason), seconds in found.items():
+            key = (upstream, host, method if method in _METHODS else _OTHER, status, reason)
+            _observe_all(self._attempts.setdefault(key, list(_EMPTY)), seconds)
 
     def _run_ended(self, graph: str, run: Workers, elapsed: float) -> None:
         if not run.trouble and run.state.count(OK) == len(run.state):

@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Any
 
 from fastdag.upstream.call import Call, Response, Send
-from fastdag.upstream.flight import Runway
 from fastdag.upstream.policies.attempt import Attempt
 from fastdag.upstream.policies.balance import Balance
 from fastdag.upstream.policies.breaker import Breaker, Circuits
@@ -15,6 +14,7 @@ from fastdag.upstream.policies.bulkhead import Bulkhead
 from fastdag.upstream.policies.cache import Vault
 from fastdag.upstream.policies.retry import Retry
 from fastdag.upstream.policies.total import Total
+from fastdag.upstream.runway import Runway
 from fastdag.upstream.site import Policy, Site
 
 __all__ = ["LAYERS", "Stack", "build"]

@@ -97,8 +97,6 @@ class Attempts:
 
     def tell_end(self, call: Call, status: int, reason: str, elapsed: float) -> None:
         site, host = self._site, call.host.url if call.host else ""
-        for instrument, take in site.instruments.takers.get("attempt.ended", ()):
-            try:
-                take(site.name, host, call.method, call.attempt, call, status, reason, elapsed)
-            except Exception:
-                site.instruments.broken("attempt.ended", instrument)
+        site.instruments.tell(
+            "attempt.ended", site.name, host, call.method, call.attempt, call, status, reason, elapsed
+        )

@@ -1,0 +1,201 @@
+"""Calls without a greenlet: what the layers of a stack do for a call that goes well, in one piece.
+
+Most calls are the same: the breaker is closed, a slot is free, a connection is idle, and the answer comes in time.
+Such a call needs nobody to wait for it: it is sent, and a callback of the loop takes the answer. That spares a
+greenlet, its switches, and a frame per layer. Whatever is not so from the start goes through the layers, in a
+greenlet. Whatever goes wrong on the way is brought to its end in one: a fresh connection for a stale one, further
+attempts.
+
+The layers stay the ones that decide. Here is no rule of their own: what they remember and what they allot is theirs,
+and `tests/upstream/test_flight.py` compares what both ways leave behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastdag.deadline import earliest
+from fastdag.errors import UpstreamConnectError, UpstreamError
+from fastdag.upstream.call import Call, Response, Send
+from fastdag.upstream.flight import About, Flight
+from fastdag.upstream.policies.attempt import Attempt, Attempts
+from fastdag.upstream.policies.balance import Balance
+from fastdag.upstream.policies.breaker import CLOSED, Breaker
+from fastdag.upstream.policies.bulkhead import Bulkhead, Slots
+from fastdag.upstream.policies.retry import Retry, Retrying
+from fastdag.upstream.policies.total import Total
+from fastdag.upstream.policies.verdict import failed, worth_another
+from fastdag.upstream.site import Policy, Site
+from fastdag.upstream.transport.host import HostPool
+from fastdag.upstream.transport.native import NativeTransport
+
+__all__ = ["Runway"]
+
+Policies = Mapping[str, Policy | None]
+
+#: What a policy may be for calls to fly. One that is not in here keeps them on the ground.
+_KNOWN: dict[str, tuple[type, ...]] = {
+    "timeout": (Total,),
+    "retry": (Retry, type(None)),
+    "balance": (Balance,),
+    "breaker": (Breaker, type(None)),
+    "bulkhead": (Bulkhead, type(None)),
+    "attempt": (Attempt,),
+}
+
+
+class Runway:
+    """Where the calls of one stack take off, if they can. Made by `Runway.of`."""
+
+    __slots__ = (
+        "_attempts", "_breaker", "_circuit", "_host", "_limit", "_retrying", "_site", "_slots", "_transport", "name",
+    )  # fmt: skip
+
+    def __init__(self, site: Site, transport: NativeTransport, policies: Policies, below_retry: Send) -> None:
+        retry, breaker, bulkhead = policies["retry"], policies["breaker"], policies["bulkhead"]
+        self.name = site.name
+        self._site = site
+        self._host = site.hosts[0]
+        self._transport = transport
+        self._attempts = Attempts(site, transport.send)
+        self._retrying = Retrying(retry, site, below_retry) if isinstance(retry, Retry) else None
+        self._breaker = breaker if isinstance(breaker, Breaker) else None
+        self._circuit = None if self._breaker is None else self._breaker.circuits(site).by_url[self._host.url]
+        self._limit = bulkhead.limit if isinstance(bulkhead, Bulkhead) else 0
+        self._slots = site.keep("bulkhead", Slots) if self._limit else None
+
+    @classmethod
+    def of(cls, site: Site, policies: Policies, below_retry: Send) -> Runway | None:
+        """The runway of a stack, if it has nothing but what is known here."""
+        known = all(isinstance(policy, _KNOWN.get(name, type(None))) for name, policy in policies.items())
+        if known and len(site.hosts) == 1 and isinstance(site.transport, NativeTransport):
+            return cls(site, site.transport, policies, below_retry)
+        return None
+
+    @property
+    def observed(self) -> bool:
+        """Whether somebody is told in the contextvars that a call was made in."""
+        mapped = self._site.instruments.mapped
+        return "attempt" in mapped or "call" in mapped
+
+    def start(self, call: Call, about: About | None) -> Flight | None:
+        """Send a call, or leave it as it is for the layers. `about` is what is told of its start and its end."""
+        if call.body is not None or not call.idempotent or call.stream or call.timeout is not None or call.options:
+            return None
+        if self._circuit is not None and self._circuit.state != CLOSED:
+            return None
+        pool = self._transport.pool(self._host)
+        if pool is None:
+            return None
+        now = self._site.clock()
+        total = call.deadline if self._site.timeout is None else earliest(call.deadline, now + self._site.timeout)
+        if total is not None and total <= now:
+            return None
+        if self._slots is not None and not self._slots.take(self._limit):
+            return None
+        connection = pool.take(now)
+        if connection is None:
+            if self._slots is not None:
+                self._slots.release()
+            return None
+        if self._retrying is not None:
+            self._retrying.began(now)
+        call.deadline, call.host = total, self._host
+        flight = Flight(self, call, pool, now, about)
+        try:
+            self._attempts.allot(call, now)
+            if about is not None or self._site.instruments.takers.get("attempt.started"):
+                flight.within(self._tell_start, flight)
+            flight.take_off(connection)
+        except BaseException as error:
+            if isinstance(error, UpstreamError):
+                error.upstream = error.upstream or self.name
+            connection.close("cancelled")
+            flight.drop(error)
+            raise
+        return flight
+
+    def repeats(self, end: Response | UpstreamError) -> bool:
+        """Whether there may be another attempt after one that ended so."""
+        if self._retrying is None or (isinstance(end, Response) and end.status_code < 500):
+            return False
+        return worth_another(end)
+
+    def enter(self, flight: Flight, end: Response | BaseException) -> None:
+        """Write into the books how the first attempt ended, and give back its slot."""
+        call, now = flight.call, self._site.clock()
+        instruments = self._site.instruments
+        if instruments.takers.get("attempt.ended"):
+            flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
+        elif instruments.gathered.get("attempt.ended"):
+            status, reason = (end.status_code, "") if isinstance(end, Response) else _told(end)
+            row = (
+                self._site.name,
+                self._host.url,
+                call.method,
+                call.attempt,
+                None,
+                status,
+                reason,
+                now - flight.started,
+            )
+            instruments.gather("attempt.ended", row)
+        call.deadline, call.promise = flight.total, None
+        if self._slots is not None:
+            self._slots.release()
+        circuit = self._circuit
+        if circuit is not None and circuit.state == CLOSED:
+            if isinstance(end, Response) and end.status_code < 500:
+                circuit.worked(now)
+            elif isinstance(end, Response) or failed(call, end, now):
+                circuit.failure(self._breaker)  # type: ignore[arg-type]
+
+    def conclude(self, flight: Flight, end: Response | UpstreamError, pool: HostPool) -> Response:
+        """In a greenlet: a first attempt that failed. Ask again if that may help."""
+        call = flight.call
+        try:
+            if isinstance(end, UpstreamConnectError):  # nobody sees that an idle connection was closed
+                try:
+                    end = pool.send_afresh(call, flight.started)
+                except UpstreamError as error:
+                    end = error
+                except BaseException as killed:
+                    self.enter(flight, killed)
+                    raise
+                self.enter(flight, end)
+            if self._retrying is not None and self.repeats(end):
+                end = self._retrying.again(call, end)
+            if isinstance(end, Response):
+                self.tell_end(flight, end)
+                return end
+            raise end
+        except BaseException as error:
+            if isinstance(error, UpstreamError):
+                error.upstream = error.upstream or self._site.name
+            self.tell_end(flight, error)
+            raise
+        finally:
+            del end  # an error knows this frame; if the frame knew it, both would wait for the garbage collector
+
+    def _tell_start(self, flight: Flight) -> None:
+        instruments = self._site.instruments
+        if flight.about is not None:
+            instruments.emit("call.started", **flight.about)
+        if self._site.instruments.takers.get("attempt.started"):
+            self._attempts.tell_start(flight.call)
+
+    def tell_end(self, flight: Flight, end: Response | BaseException) -> None:
+        """The call is over, with all its attempts."""
+        about = flight.about
+        if about is not None:
+            status, reason = _told(end)
+            elapsed = self._site.clock() - flight.started
+            emit = self._site.instruments.emit
+            flight.within(lambda: emit("call.ended", **about, status=status, reason=reason, elapsed=elapsed))
+
+
+def _told(end: Response | BaseException) -> tuple[int, str]:
+    """Status and reason, as events have them."""
+    if isinstance(end, Response):
+        return end.status_code, ""
+    return 0, end.reason if isinstance(end, UpstreamError) else "cancelled"
