@@ -60,10 +60,14 @@ EVENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 #: spans sets it at `request.started`.
 TRACE = "fastdag.trace"
 
-#: So many events wait for an instrument that is `Gathered`.
+#: So many events that are alike wait for an instrument that is `Gathered`.
 TOGETHER = 64
 
+_LEFT_OUT = frozenset({"call", "elapsed"})
+
 Instrument = Callable[[str, Mapping[str, Any]], object]
+
+About = tuple[Any, ...]
 
 log = logging.getLogger("fastdag.events")
 
@@ -83,28 +87,27 @@ class Bare:
 
 
 class Gathered:
-    """An instrument that is handed many events at once, later: `function(rows)`, each row the values of an event's
-    fields in the order of `EVENTS`, but `None` for a call, which is not kept for that long.
+    """An instrument that is told how long things took, of many at once: `function(about, seconds)`.
 
-    It costs next to nothing while requests are answered. `TOGETHER` wait at most.
+    `about` are the values of an event's fields in the order of `EVENTS`, without a `call`, which would be kept for too
+    long, and without `elapsed`: that is in `seconds`, a list, for all events that are alike. It costs next to nothing
+    while requests are answered. At most `TOGETHER` wait; `hand_over` brings those that do.
     """
 
-    __slots__ = ("function", "rows")
+    __slots__ = ("function", "waiting")
 
-    def __init__(self, function: Callable[[list[tuple[Any, ...]]], object]) -> None:
+    def __init__(self, function: Callable[[About, list[float]], object]) -> None:
         self.function = function
-        self.rows: list[tuple[Any, ...]] = []
+        self.waiting: dict[About, list[float]] = {}
 
     def hand_over(self) -> None:
         """Bring what waits."""
-        rows, self.rows = self.rows, []
-        if rows:
-            self.function(rows)
+        while self.waiting:
+            self.function(*self.waiting.popitem())
 
     def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
-        self.rows.append(tuple(None if field == "call" else fields[field] for field in EVENTS[name]))
-        if len(self.rows) >= TOGETHER:
-            self.hand_over()
+        about = tuple([fields[field] for field in EVENTS[name] if field not in _LEFT_OUT])
+        self.function(about, [fields["elapsed"]])
 
 
 class Instruments:
@@ -133,6 +136,8 @@ class Instruments:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
         if name not in EVENTS:
             raise ValueError(f"no event is called {name!r}; the events are {', '.join(sorted(EVENTS))}")
+        if isinstance(instrument, Gathered) and "elapsed" not in EVENTS[name]:
+            raise ValueError(f"{name} takes no time, so that there is nothing to gather")
         self._set(name, (*self._by_name.get(name, ()), instrument))
 
     def off(self, name: str, instrument: Instrument) -> None:
@@ -172,16 +177,21 @@ class Instruments:
             except Exception:
                 self.broken(name, instrument)
         if self.gathered.get(name):
-            fields = zip(EVENTS[name], values, strict=True)
-            self.gather(name, tuple([None if field == "call" else value for field, value in fields]))
+            fields = dict(zip(EVENTS[name], values, strict=True))
+            about = tuple([value for field, value in fields.items() if field not in _LEFT_OUT])
+            self.gather(name, about, fields["elapsed"])
 
-    def gather(self, name: str, row: tuple[Any, ...]) -> None:
+    def gather(self, name: str, about: About, elapsed: float) -> None:
         """Tell those who are gathered, and only them, of an event that nobody else listens to."""
         for instrument in self.gathered[name]:
-            instrument.rows.append(row)
-            if len(instrument.rows) >= TOGETHER:
+            seconds = instrument.waiting.get(about)
+            if seconds is None:
+                instrument.waiting[about] = [elapsed]
+                continue
+            seconds.append(elapsed)
+            if len(seconds) >= TOGETHER:
                 try:
-                    instrument.hand_over()
+                    instrument.function(about, instrument.waiting.pop(about))
                 except Exception:
                     self.broken(name, instrument)
 

@@ -111,40 +111,50 @@ def test_subjects_are_heard_of_where_somebody_follows_their_course():
 
 
 ATTEMPT = ("parts", "http://a", "GET", 0, "the call", 200, "", 0.1)
-ROW = ("parts", "http://a", "GET", 0, None, 200, "", 0.1)
+ALIKE = ("parts", "http://a", "GET", 0, 200, "")
 
 
-def test_events_are_gathered_and_handed_over_together():
-    heaps, instruments = [], Instruments()
-    gathered = Gathered(heaps.append)
+def test_what_is_alike_is_gathered_and_told_of_together():
+    told, instruments = [], Instruments()
+    gathered = Gathered(lambda *heap: told.append(heap))
     instruments.on("attempt.ended", gathered)
     for _ in range(TOGETHER - 1):
         instruments.tell("attempt.ended", *ATTEMPT)
-    assert heaps == []
-    instruments.emit("attempt.ended", **dict(zip(EVENTS["attempt.ended"], ATTEMPT, strict=True)))
-    assert heaps == [[ROW] * TOGETHER]
+    instruments.tell("attempt.ended", *ATTEMPT[:-3], 503, "", 0.2)
+    assert told == []
+    instruments.tell("attempt.ended", *ATTEMPT)
+    assert told == [(ALIKE, [0.1] * TOGETHER)]
+    gathered.hand_over()
+    assert told[1:] == [((*ALIKE[:-2], 503, ""), [0.2])]
 
 
-def test_what_waits_is_handed_over_when_it_is_asked_for():
-    heaps, instruments = [], Instruments()
-    gathered = Gathered(heaps.append)
+def test_what_waits_is_handed_over_once():
+    told, instruments = [], Instruments()
+    gathered = Gathered(lambda *heap: told.append(heap))
     instruments.on("attempt.ended", gathered)
-    instruments.gather("attempt.ended", ROW)
+    instruments.gather("attempt.ended", ALIKE, 0.1)
     gathered.hand_over()
     gathered.hand_over()
-    assert heaps == [[ROW]]
+    assert told == [(ALIKE, [0.1])]
+
+
+def test_an_event_with_fields_is_told_of_at_once():
+    told, instruments = [], Instruments()
+    instruments.on("attempt.ended", Gathered(lambda *heap: told.append(heap)))
+    instruments.emit("attempt.ended", **dict(zip(EVENTS["attempt.ended"], ATTEMPT, strict=True)))
+    assert told == [(ALIKE, [0.1])]
 
 
 def test_who_is_gathered_is_told_beside_the_others_and_needs_no_contextvars():
     heaps, told, instruments = [], [], Instruments()
-    gathered = Gathered(heaps.append)
+    gathered = Gathered(lambda *heap: heaps.append(heap))
     instruments.on("attempt.ended", gathered)
     assert "attempt" in instruments.heard
     assert instruments.mapped == frozenset()
     instruments.on("attempt.ended", lambda name, fields: told.append(fields["call"]))
     instruments.tell("attempt.ended", *ATTEMPT)
     gathered.hand_over()
-    assert (heaps, told) == ([[ROW]], ["the call"])
+    assert (heaps, told) == ([(ALIKE, [0.1])], ["the call"])
     instruments.off("attempt.ended", gathered)
     instruments.tell("attempt.ended", *ATTEMPT)
     gathered.hand_over()
@@ -152,7 +162,7 @@ def test_who_is_gathered_is_told_beside_the_others_and_needs_no_contextvars():
 
 
 def test_who_is_gathered_and_raises_is_switched_off(caplog):
-    def broken(rows):
+    def broken(about, seconds):
         raise ValueError("broken")
 
     instruments = Instruments()
@@ -161,3 +171,8 @@ def test_who_is_gathered_and_raises_is_switched_off(caplog):
         instruments.tell("attempt.ended", *ATTEMPT)
     assert "raised at attempt.ended and is switched off" in caplog.text
     assert instruments.active is False
+
+
+def test_only_what_takes_time_is_gathered():
+    with pytest.raises(ValueError, match=r"attempt\.started takes no time"):
+        Instruments().on("attempt.started", Gathered(print))

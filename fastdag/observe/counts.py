@@ -141,13 +141,10 @@ class Counts:
             method = _OTHER
         _observe(self._requests, (method, environ["wsgi.url_scheme"], route, status), elapsed)
 
-    def _count_attempts(self, rows: list[tuple[Any, ...]]) -> None:
-        found: dict[tuple[str, str, str, int, str], list[float]] = {}
-        for upstream, host, method, _, _, status, reason, elapsed in rows:
-            found.setdefault((upstream, host, method, status, reason), []).append(elapsed)
-        for (upstream, host, method, status, reason), seconds in found.items():
-            key = (upstream, host, method if method in _METHODS else _OTHER, status, reason)
-            _observe_all(self._attempts.setdefault(key, list(_EMPTY)), seconds)
+    def _count_attempts(self, about: tuple[Any, ...], seconds: list[float]) -> None:
+        upstream, host, method, _, status, reason = about
+        key = (upstream, host, method if method in _METHODS else _OTHER, status, reason)
+        _observe_all(self._attempts.setdefault(key, list(_EMPTY)), seconds)
 
     def _run_ended(self, graph: str, run: Workers, elapsed: float) -> None:
         if not run.trouble and run.state.count(OK) == len(run.state):

@@ -128,18 +128,8 @@ class Runway:
         if instruments.takers.get("attempt.ended"):
             flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
         elif instruments.gathered.get("attempt.ended"):
-            status, reason = (end.status_code, "") if isinstance(end, Response) else _told(end)
-            row = (
-                self._site.name,
-                self._host.url,
-                call.method,
-                call.attempt,
-                None,
-                status,
-                reason,
-                now - flight.started,
-            )
-            instruments.gather("attempt.ended", row)
+            about = (self.name, self._host.url, call.method, call.attempt, *_told(end))
+            instruments.gather("attempt.ended", about, now - flight.started)
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()
