@@ -100,14 +100,17 @@ class Gathered:
         self.function = function
         self.waiting: dict[About, list[float]] = {}
 
+    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
+        about = tuple([fields[field] for field in EVENTS[name] if field not in _LEFT_OUT])
+        seconds = self.waiting.setdefault(about, [])
+        seconds.append(fields["elapsed"])
+        if len(seconds) >= TOGETHER:
+            self.function(about, self.waiting.pop(about))
+
     def hand_over(self) -> None:
         """Bring what waits."""
         while self.waiting:
             self.function(*self.waiting.popitem())
-
-    def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
-        about = tuple([fields[field] for field in EVENTS[name] if field not in _LEFT_OUT])
-        self.function(about, [fields["elapsed"]])
 
 
 class Instruments:
@@ -119,10 +122,11 @@ class Instruments:
     those of them that somebody hears who is neither `Bare` nor `Gathered`.
 
     `takers` are for what happens most often, to `tell` by hand: by name, who asked for an event and what takes its
-    values. Whoever calls that says so to `broken` if it raises. Those who are `gathered` are not among them.
+    values. Whoever calls that says so to `broken` if it raises. `heaps` are where events of which nobody hears but one
+    who is `Gathered` can be put by hand, up to the last but one of `TOGETHER`.
     """
 
-    __slots__ = ("_by_name", "active", "gathered", "heard", "mapped", "takers")
+    __slots__ = ("_by_name", "active", "heaps", "heard", "mapped", "takers")
 
     def __init__(self) -> None:
         self.active = False
@@ -130,7 +134,7 @@ class Instruments:
         self.mapped: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
         self.takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
-        self.gathered: dict[str, tuple[Gathered, ...]] = {}
+        self.heaps: dict[str, dict[About, list[float]] | None] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
@@ -147,8 +151,9 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
-        self.gathered[name] = tuple(one for one in instruments if isinstance(one, Gathered))
-        self.takers[name] = tuple((one, _taker(name, one)) for one in instruments if not isinstance(one, Gathered))
+        self.takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
+        alone = instruments[0] if len(instruments) == 1 else None
+        self.heaps[name] = alone.waiting if isinstance(alone, Gathered) else None
         names = [name for name, found in self._by_name.items() if found]
         self.heard = _with_subjects(names)
         self.mapped = _with_subjects(
@@ -176,24 +181,6 @@ class Instruments:
                 take(*values)
             except Exception:
                 self.broken(name, instrument)
-        if self.gathered.get(name):
-            fields = dict(zip(EVENTS[name], values, strict=True))
-            about = tuple([value for field, value in fields.items() if field not in _LEFT_OUT])
-            self.gather(name, about, fields["elapsed"])
-
-    def gather(self, name: str, about: About, elapsed: float) -> None:
-        """Tell those who are gathered, and only them, of an event that nobody else listens to."""
-        for instrument in self.gathered[name]:
-            seconds = instrument.waiting.get(about)
-            if seconds is None:
-                instrument.waiting[about] = [elapsed]
-                continue
-            seconds.append(elapsed)
-            if len(seconds) >= TOGETHER:
-                try:
-                    instrument.function(about, instrument.waiting.pop(about))
-                except Exception:
-                    self.broken(name, instrument)
 
     def broken(self, name: str, instrument: Instrument) -> None:
         self.off(name, instrument)

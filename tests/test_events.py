@@ -132,17 +132,22 @@ def test_what_waits_is_handed_over_once():
     told, instruments = [], Instruments()
     gathered = Gathered(lambda *heap: told.append(heap))
     instruments.on("attempt.ended", gathered)
-    instruments.gather("attempt.ended", ALIKE, 0.1)
-    gathered.hand_over()
-    gathered.hand_over()
-    assert told == [(ALIKE, [0.1])]
-
-
-def test_an_event_with_fields_is_told_of_at_once():
-    told, instruments = [], Instruments()
-    instruments.on("attempt.ended", Gathered(lambda *heap: told.append(heap)))
     instruments.emit("attempt.ended", **dict(zip(EVENTS["attempt.ended"], ATTEMPT, strict=True)))
+    gathered.hand_over()
+    gathered.hand_over()
     assert told == [(ALIKE, [0.1])]
+
+
+def test_who_is_alone_has_a_heap_that_can_be_added_to_by_hand():
+    told, instruments = [], Instruments()
+    gathered = Gathered(lambda *heap: told.append(heap))
+    instruments.on("attempt.ended", gathered)
+    instruments.tell("attempt.ended", *ATTEMPT)
+    instruments.heaps["attempt.ended"][ALIKE].append(0.2)
+    gathered.hand_over()
+    assert told == [(ALIKE, [0.1, 0.2])]
+    instruments.on("attempt.ended", print)
+    assert instruments.heaps["attempt.ended"] is None
 
 
 def test_who_is_gathered_is_told_beside_the_others_and_needs_no_contextvars():

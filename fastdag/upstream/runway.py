@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from fastdag.deadline import earliest
 from fastdag.errors import UpstreamConnectError, UpstreamError
+from fastdag.events import TOGETHER
 from fastdag.upstream.call import Call, Response, Send
 from fastdag.upstream.flight import About, Flight
 from fastdag.upstream.policies.attempt import Attempt, Attempts
@@ -125,11 +126,16 @@ class Runway:
         """Write into the books how the first attempt ended, and give back its slot."""
         call, now = flight.call, self._site.clock()
         instruments = self._site.instruments
-        if instruments.takers.get("attempt.ended"):
-            flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
-        elif instruments.gathered.get("attempt.ended"):
-            about = (self.name, self._host.url, call.method, call.attempt, *_told(end))
-            instruments.gather("attempt.ended", about, now - flight.started)
+        if "attempt.ended" in instruments.heard:
+            heap = instruments.heaps["attempt.ended"]
+            if heap is None or not isinstance(end, Response):
+                flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
+            else:
+                alike = heap.get((self.name, self._host.url, call.method, call.attempt, end.status_code, ""))
+                if alike is None or len(alike) + 1 >= TOGETHER:
+                    self._attempts.tell_end(call, end.status_code, "", now - flight.started)
+                else:
+                    alike.append(now - flight.started)
         call.deadline, call.promise = flight.total, None
         if self._slots is not None:
             self._slots.release()

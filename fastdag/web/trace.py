@@ -33,7 +33,7 @@ def trace_context(environ: dict[str, Any]) -> Trace:
 
 def trace_id(environ: dict[str, Any]) -> str:
     """The id of the trace that a request belongs to, in 32 hexadecimal digits."""
-    return trace_context(environ)[0][1].split("-")[1]
+    return trace_context(environ)[0][1][3:35]
 
 
 def _trace_context(environ: Mapping[str, Any]) -> Trace:
