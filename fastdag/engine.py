@@ -66,10 +66,11 @@ class Run(Workers):
         self.woken = self.inline = False
         self.stopped_by: BaseException | None = None
         outer = SCOPE.get()
-        self.limit = NEVER if timeout is None else self.start + timeout
-        if outer is not None and outer.deadline is not None and outer.deadline < self.limit:
-            self.limit = outer.deadline
-        self.scope = scope = Scope(context, None if self.limit == NEVER else self.limit, self, outer)
+        deadline = None if timeout is None else self.start + timeout
+        if outer is not None:
+            deadline = earliest(deadline, outer.deadline)
+        self.limit = NEVER if deadline is None else deadline
+        self.scope = scope = Scope(context, deadline, self, outer)
         self.contextvars = copy_context()
         self.contextvars.run(SCOPE.set, scope)
 

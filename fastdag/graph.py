@@ -33,7 +33,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Merge = Literal["deep", "ids"] | Callable[[dict[str, Any]], Any]
 
 _UNSET: Any = object()
-
 SELECTIONS = 256  # plans kept for outputs= and ?fields=: clients choose them, so there must be an end to it
 
 
@@ -237,8 +236,10 @@ class Graph:
         plan = self._plan if selection is None else selection.plan
         if plan is None:
             plan = self.compile()
-        watcher = None if on_output is None else pruned(selection, on_output)
-        run = new_run(plan, context, seconds, self.instruments, watcher)
+        if on_output is None and not self.instruments.heard:
+            run = Run(plan, context, seconds, self.instruments)
+        else:
+            run = new_run(plan, context, seconds, self.instruments, pruned(selection, on_output))
         run.go()
         data = node_data(run)
         try:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastdag import outcome
+from fastdag.blank import CANCELLED, FAILED, FALLBACK, FALLING, OK, PENDING, SKIPPED
 from fastdag.errors import MissingValue, Relayed, UpstreamRejected
 from fastdag.outcome import Outcome
 from fastdag.plan import Plan
@@ -31,7 +32,6 @@ __all__ = [
     "Ledger",
 ]
 
-PENDING, OK, FALLBACK, SKIPPED, FAILED, CANCELLED, FALLING = range(7)
 NAMES = ("", outcome.OK, outcome.FALLBACK, outcome.SKIPPED, outcome.FAILED, outcome.CANCELLED, "")
 WITH_DATA = (OK, FALLBACK)
 OPEN = -1
@@ -59,7 +59,7 @@ class Ledger:
         self.plan = plan
         self.start = start
         self.values = blank.values.copy()
-        self.state = blank.state.copy()  # PENDING, all of them
+        self.state = blank.state.copy()
         self.began = blank.began.copy()
         self.ended = blank.ended.copy()
         self.waiting = blank.waiting.copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fastdag.ledger import OK, SKIPPED, WITH_DATA, Ledger
+from fastdag.ledger import SKIPPED, WITH_DATA, Ledger
 from fastdag.outcome import Outcome
 
 __all__ = ["Outcomes", "Result", "Span", "node_data"]
@@ -90,6 +90,6 @@ class Result(tuple[dict[str, Any], Any]):
 def node_data(ledger: Ledger) -> dict[str, Any]:
     """The data of the nodes that have some, in the order of declaration."""
     ids, values, state = ledger.plan.ids, ledger.values, ledger.state
-    if state.count(OK) == len(state):
+    if state == ledger.plan.blank.all_ok:
         return dict(zip(ids, values))  # noqa: B905 - as long as each other by construction
     return {ids[i]: values[i] for i in range(len(ids)) if state[i] in WITH_DATA}

@@ -21,9 +21,9 @@ __all__ = ["OnOutput", "WatchedRun", "new_run", "pruned"]
 OnOutput = Callable[[str, str | None, Any], object]
 
 
-def pruned(selection: Selection | None, on_output: OnOutput) -> OnOutput:
+def pruned(selection: Selection | None, on_output: OnOutput | None) -> OnOutput | None:
     """The same for a run of some outputs: it hears only what was asked for of each."""
-    if selection is None:
+    if selection is None or on_output is None:
         return on_output
     whole = selection.whole
     return lambda id, key, data: on_output(id, key, selection.of(id, data) if whole is None else pick(data, whole))

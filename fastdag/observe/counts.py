@@ -147,7 +147,7 @@ class Counts:
         _observe_all(self._attempts.setdefault(key, list(_EMPTY)), seconds)
 
     def _run_ended(self, graph: str, run: Workers, elapsed: float) -> None:
-        if not run.trouble and run.state.count(OK) == len(run.state):
+        if not run.trouble and run.state == run.plan.blank.all_ok:
             _observe(self._runs, (graph, "complete"), elapsed)
             self._waiting.append((run.plan, run.began, run.ended))
             if len(self._waiting) >= _TOGETHER:
