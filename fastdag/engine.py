@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from fastdag.concurrency import breathe, from_signal_handler, getcurrent, switch_to
-from fastdag.context import SCOPE, Scope
+from fastdag.context import SCOPE, Scope, current_scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
 from fastdag.events import Instruments
@@ -36,6 +36,8 @@ __all__ = ["Run"]
 SLICE = 0.005
 NEVER = float("inf")
 LAST = -2  # priority of timers
+
+_set_scope = SCOPE.set
 
 _SKIP = object()  # what a node gives whose `when=` said no
 _FLYING = object()  # what one gives that waits without a greenlet
@@ -65,14 +67,14 @@ class Run(Workers):
         self.caller: Any = getcurrent()
         self.woken = self.inline = False
         self.stopped_by: BaseException | None = None
-        outer = SCOPE.get()
+        outer = current_scope()
         deadline = None if timeout is None else self.start + timeout
         if outer is not None:
             deadline = earliest(deadline, outer.deadline)
         self.limit = NEVER if deadline is None else deadline
         self.scope = scope = Scope(context, deadline, self, outer)
         self.contextvars = copy_context()
-        self.contextvars.run(SCOPE.set, scope)
+        self.contextvars.run(_set_scope, scope)
 
     # -- the caller
 
@@ -122,8 +124,10 @@ class Run(Workers):
             self.crew.run(self.work)
         self.inline = self.relaying = False
         if self.over:
-            if not (self.trouble or self.spawned):  # the workers above ended it, and nothing is to wait for
-                self._wake()
+            # The workers above ended it. If nothing is to wait for, its caller goes on.
+            if not (self.trouble or self.spawned or self.woken):
+                self.woken = True
+                self.caller.switch()
         elif self.timer is None and self.limit < NEVER:
             # Armed only now: a run that never blocks is over before, and looks at the clock itself.
             self.timer = self.hub.loop.timer(max(self.limit - now(), 0.0), priority=LAST)
@@ -217,8 +221,8 @@ class Run(Workers):
                         ready.append(child)
             if stand_ins[i]:
                 self.stand_in(i, clock)
-            if not self.left:
-                self.all_ended()
+            if not (self.left or self.fatal):
+                self._finish()
         running[0] = -1
         del self.workers[getcurrent()]
         if tainted:

@@ -245,7 +245,7 @@ class Graph:
         try:
             if run.fatal:
                 raise self._failure(run, data)
-            return Result(run, data, self._merge(run, selection))
+            return Result.of(run, data, self._merge(run, selection))
         finally:
             if plan.sinks:
                 self._sinks.start(run)
@@ -270,7 +270,7 @@ class Graph:
         first = min(run.fatal)
         reason, cause = run.trouble[first]
         message = "" if cause is None else told(cause)
-        error = NodeError(run.plan.ids[first], reason or "exception", message, Result(run, data, None))
+        error = NodeError(run.plan.ids[first], reason or "exception", message, Result.of(run, data, None))
         error.__cause__ = cause
         return error
 
@@ -291,7 +291,7 @@ class Graph:
     def _conflict(self, run: Run, path: str, earlier: str, later: str) -> None:
         if self.on_conflict == "error":
             message = f"{earlier!r} and {later!r} give different values for {path!r}"
-            raise NodeError(later, "exception", message, Result(run, node_data(run), None))
+            raise NodeError(later, "exception", message, Result.of(run, node_data(run), None))
         if self.instruments.active:
             self.instruments.emit("merge.conflict", graph=self.id, path=path, earlier=earlier, later=later)
 

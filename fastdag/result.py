@@ -50,10 +50,12 @@ class Result(tuple[dict[str, Any], Any]):
 
     _ledger: Ledger
 
-    def __new__(cls, ledger: Ledger, data: dict[str, Any], merged: Any) -> Result:
-        self = tuple.__new__(cls, (data, merged))
-        self._ledger = ledger
-        return self
+    @staticmethod
+    def of(ledger: Ledger, data: dict[str, Any], merged: Any) -> Result:
+        """What a run brought. Not `__new__`, which would be called in a roundabout way."""
+        result = Result((data, merged))
+        result._ledger = ledger
+        return result
 
     @property
     def node_data(self) -> dict[str, Any]:
