@@ -1,10 +1,12 @@
 """A plan: frozen, indexed by integers, shared by all runs."""
 
+import copy
 import dataclasses
 
 import pytest
 
 from fastdag import Graph, Node, Outcome
+from fastdag.ledger import NOTHING
 from fastdag.plan import DIRECT, ONE_PARENT, ROUNDABOUT, TWO_PARENTS
 
 
@@ -81,3 +83,19 @@ def test_ten_thousand_nodes_compile():
     plan = graph.compile()
     assert len(plan) == 10_000
     assert list(plan.blank.ready) == [0]
+
+
+def test_a_run_changes_nothing_that_runs_share():
+    graph = Graph("page")
+    graph.node(id="a")(lambda: {"a": 1})
+    graph.node(id="b", optional=True)(lambda a: 1 / 0)
+    graph.node(id="c", fallback="-")(lambda a: 1 / 0)
+    graph.node(id="d", fallback=Node("spare"))(lambda: 1 / 0)
+    graph.node(id="e", when=lambda context: False)(lambda: 1)
+    blank = graph.compile().blank
+    before = copy.deepcopy(blank)
+    for _ in range(2):
+        assert graph.run().node_data == {"a": {"a": 1}, "c": "-", "d": None, "spare": None}
+    assert graph.compile().blank is blank
+    assert blank == before
+    assert not NOTHING

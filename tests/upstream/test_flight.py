@@ -2,6 +2,7 @@
 
 import gc
 import random
+from collections import Counter
 from types import SimpleNamespace
 
 import gevent
@@ -9,7 +10,7 @@ import pytest
 from greenlet import greenlet
 
 from fastdag import Breaker, Bulkhead, Cache, Graph, Hedge, NodeError, Retry, Upstream
-from fastdag.events import EVENTS
+from fastdag.events import EVENTS, TOGETHER, Gathered
 from fastdag.nodes.fetch import FetchNode
 from fastdag.testing import FakeUpstream, answer, bad_json, cut, drip, hang, reset, status
 
@@ -32,10 +33,13 @@ SCENES = {
     "a wait": [answer(OK, headers={"Retry-After": "30"}, status=503)],
 }
 
+#: Those that take the time of an attempt, or of a pause.
+SLOW = {"no answer", "a drip", "a wait"}
+
 TIMES_AND_ADDRESSES = ("host", "elapsed", "call", "pause", "retry_after")
 
 
-def asked(fake, *, flying, times=1, observe=True, **options):
+def asked(fake, *, flying, times=1, observe=True, gathered=None, **options):
     """Ask `times` times; outcomes, what was told, what the layers remember, and what the upstream saw."""
     found = SimpleNamespace(outcomes=[], told=[])
     options = {"attempt_timeout": 0.3, "breaker": Breaker(consecutive=3), "max_response_bytes": 4000, **options}
@@ -46,6 +50,8 @@ def asked(fake, *, flying, times=1, observe=True, **options):
     graph = Graph("page", timeout=1.0)
     graph.fetch("part", upstream, "/part/{path.id}", output="part")
     warm(upstream)
+    if gathered is not None:
+        upstream.on("attempt.ended", gathered)
     if observe:
         for name in EVENTS:
             if name.startswith(("call", "attempt", "retry", "breaker", "bulkhead", "connection")):
@@ -128,6 +134,27 @@ def test_without_a_policy_too(scene, options):
     assert here.outcomes == there.outcomes
     assert remembered(here.left) == remembered(there.left)
     assert here.calls == there.calls
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_both_ways_are_counted_alike(scene):
+    """More attempts than wait for one another before they are counted."""
+    counted = []
+    for flying in (True, False):
+        found = []
+        gathered = Gathered(lambda *heap, found=found: found.append(heap))
+        with scripted(*SCENES[scene]) as fake:
+            asked(fake, flying=flying, times=3 if SLOW & {scene} else TOGETHER + 6, observe=False, gathered=gathered)
+        assert all(len(seconds) <= TOGETHER for _, seconds in found)
+        gathered.hand_over()
+        counts = Counter()
+        for (name, _, *about), seconds in found:
+            assert name == "parts"
+            counts[tuple(about)] += len(seconds)
+        counted.append(counts)
+    here, there = counted
+    assert here == there
+    assert here
 
 
 def test_another_attempt_has_all_of_its_time():
