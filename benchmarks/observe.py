@@ -122,7 +122,7 @@ def measure(connections: int, requests: int, rounds: int, only: str) -> bool:
             costs[name] = partial(bench.cost, observers)
         # The two of the bar are some per cent apart, on a machine that is not as quiet as that.
         found = interleaved({name: costs[name] for name in (NOTHING, BOTH)}, rounds=rounds)
-        few = rounds // FEWER
+        few = max(1, rounds // FEWER)
         others = interleaved(costs, rounds=few)
     print(f"{few} rounds of {requests} requests over {connections} connections")
     print_table(

@@ -44,7 +44,6 @@ __all__ = [
     "original",
     "sleep",
     "spawn",
-    "switch_to",
     "wait_at_most",
     "warn_unless_patched",
     "wsgi_server",
@@ -52,9 +51,6 @@ __all__ = [
 
 spawn = gevent.spawn
 sleep = gevent.sleep
-
-#: `switch_to(hub)`, without asking who switches for a method that the hub alone has, as the hub's own `switch` does.
-switch_to: Callable[[Any], Any] = greenlet.switch
 
 #: `original("time", "sleep")`: what the standard library had there before it was patched.
 original = gevent.monkey.get_original
@@ -171,7 +167,8 @@ class Crew:
         member.switch(task)
 
     def _live(self) -> None:
-        idle, limit, park = self._idle, self._limit, partial(switch_to, self._hub)
+        # The hub's own `switch` asks who switches for a `switch_out`, which these have not.
+        idle, limit, park = self._idle, self._limit, partial(greenlet.switch, self._hub)
         task: Any = park()
         while True:
             used_up = task()

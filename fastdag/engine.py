@@ -20,7 +20,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from fastdag.concurrency import breathe, from_signal_handler, getcurrent, switch_to
+from fastdag.concurrency import breathe, from_signal_handler, getcurrent
 from fastdag.context import SCOPE, Scope, current_scope
 from fastdag.deadline import earliest, now
 from fastdag.errors import reason_of
@@ -65,6 +65,8 @@ class Run(Workers):
         self.over = False
         self.timer: Any = None
         self.caller: Any = getcurrent()
+        if self.caller is self.hub:
+            raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
         self.woken = self.inline = False
         self.stopped_by: BaseException | None = None
         outer = current_scope()
@@ -80,20 +82,18 @@ class Run(Workers):
 
     def go(self) -> None:
         """Run the plan; returns when every node has ended, or enough is known to say that the run failed."""
-        if self.caller is self.hub:
-            raise RuntimeError("a graph cannot run in the event loop itself; run it in a greenlet")
         if self.plan.sheddable:
             self._brown_out()
         # A plan can be empty: of a graph of sinks only, or when no output is asked for.
         self.hub.loop.run_callback(self.relay if self.left else self.all_ended)
         try:
             while not self.woken:
-                switch_to(self.hub)
+                self.hub.switch()
         except BaseException as error:  # killed, timed out or interrupted: the run goes with its caller
             self.cancel()
             # At a `Cancelled`, a run around this one ends, and waits for nobody.
             while not (self.woken or isinstance(error, Cancelled)):
-                switch_to(self.hub)
+                self.hub.switch()
             raise
         finally:
             self.woken = True

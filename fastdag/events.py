@@ -63,6 +63,7 @@ TRACE = "fastdag.trace"
 #: So many events that are alike wait for an instrument that is `Gathered`.
 TOGETHER = 64
 
+_GATHERED = "attempt.ended"
 _LEFT_OUT = frozenset({"call", "elapsed"})
 
 Instrument = Callable[[str, Mapping[str, Any]], object]
@@ -87,11 +88,14 @@ class Bare:
 
 
 class Gathered:
-    """An instrument that is told how long things took, of many at once: `function(about, seconds)`.
+    """An instrument that is told how long attempts took, of many at once: `function(about, seconds)`.
 
-    `about` are the values of an event's fields in the order of `EVENTS`, without a `call`, which would be kept for too
+    `about` are the values of the event's fields in the order of `EVENTS`, without `call`, which would be kept for too
     long, and without `elapsed`: that is in `seconds`, a list, for all events that are alike. It costs next to nothing
-    while requests are answered. At most `TOGETHER` wait; `hand_over` brings those that do.
+    while requests are answered. Of those that are alike at most `TOGETHER` wait; `hand_over` brings those that do.
+
+    Native threads may share one. Nothing is lost or told twice: what waits is taken out one by one, and the lists stay
+    where they are, since there are only so many upstreams, hosts and statuses.
     """
 
     __slots__ = ("function", "waiting")
@@ -102,15 +106,25 @@ class Gathered:
 
     def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
         about = tuple([fields[field] for field in EVENTS[name] if field not in _LEFT_OUT])
-        seconds = self.waiting.setdefault(about, [])
-        seconds.append(fields["elapsed"])
-        if len(seconds) >= TOGETHER:
-            self.function(about, self.waiting.pop(about))
+        alike = self.waiting.setdefault(about, [])
+        alike.append(fields["elapsed"])
+        if len(alike) >= TOGETHER:
+            self._bring(about, alike)
 
     def hand_over(self) -> None:
-        """Bring what waits."""
-        while self.waiting:
-            self.function(*self.waiting.popitem())
+        """Bring what waits. Raises what the function raises; what it was called with counts as told."""
+        for about, alike in list(self.waiting.items()):
+            self._bring(about, alike)
+
+    def _bring(self, about: About, alike: list[float]) -> None:
+        seconds: list[float] = []
+        while alike:
+            try:
+                seconds.append(alike.pop())
+            except IndexError:  # another thread has taken the last
+                break
+        if seconds:
+            self.function(about, seconds)
 
 
 class Instruments:
@@ -121,27 +135,26 @@ class Instruments:
     which somebody hears how they start or end (`"run"`), for who would have to do more than build fields. `mapped` are
     those of them that somebody hears who is neither `Bare` nor `Gathered`.
 
-    `takers` are for what happens most often, to `tell` by hand: by name, who asked for an event and what takes its
-    values. Whoever calls that says so to `broken` if it raises. `heaps` are where events of which nobody hears but one
-    who is `Gathered` can be put by hand, up to the last but one of `TOGETHER`.
+    `heaps` are where events of which nobody hears but one who is `Gathered` can be put by hand, as long as fewer than
+    `TOGETHER` are there then.
     """
 
-    __slots__ = ("_by_name", "active", "heaps", "heard", "mapped", "takers")
+    __slots__ = ("_by_name", "_takers", "active", "heaps", "heard", "mapped")
 
     def __init__(self) -> None:
         self.active = False
         self.heard: frozenset[str] = frozenset()
         self.mapped: frozenset[str] = frozenset()
         self._by_name: dict[str, tuple[Instrument, ...]] = {}
-        self.takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
+        self._takers: dict[str, tuple[tuple[Instrument, Callable[..., object]], ...]] = {}
         self.heaps: dict[str, dict[About, list[float]] | None] = {}
 
     def on(self, name: str, instrument: Instrument) -> None:
         """Call `instrument(name, fields)` at every event of that name. An unknown name is a `ValueError`."""
         if name not in EVENTS:
             raise ValueError(f"no event is called {name!r}; the events are {', '.join(sorted(EVENTS))}")
-        if isinstance(instrument, Gathered) and "elapsed" not in EVENTS[name]:
-            raise ValueError(f"{name} takes no time, so that there is nothing to gather")
+        if isinstance(instrument, Gathered) and name != _GATHERED:
+            raise ValueError(f"only {_GATHERED} is gathered, of which there are few kinds; {name} is not")
         self._set(name, (*self._by_name.get(name, ()), instrument))
 
     def off(self, name: str, instrument: Instrument) -> None:
@@ -151,7 +164,7 @@ class Instruments:
 
     def _set(self, name: str, instruments: tuple[Instrument, ...]) -> None:
         self._by_name[name] = instruments
-        self.takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
+        self._takers[name] = tuple((instrument, _taker(name, instrument)) for instrument in instruments)
         alone = instruments[0] if len(instruments) == 1 else None
         self.heaps[name] = alone.waiting if isinstance(alone, Gathered) else None
         names = [name for name, found in self._by_name.items() if found]
@@ -176,7 +189,7 @@ class Instruments:
 
     def tell(self, name: str, /, *values: Any) -> None:
         """`emit` for what happens often: the values of all fields, in the order of `EVENTS`."""
-        for instrument, take in self.takers.get(name, ()):
+        for instrument, take in self._takers.get(name, ()):
             try:
                 take(*values)
             except Exception:

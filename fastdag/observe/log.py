@@ -87,7 +87,7 @@ def describe_request(record: RequestRecord, waited_for: Mapping[str | None, list
         "time": _time(record.started),
         "event": "request",
         "method": one_line(record.method, 32),
-        "route": _name(record.route),
+        "route": _name(record.route, 500),
         "path": _path(record.path),
         "status": record.status,
         "ms": _ms(record.elapsed),
@@ -136,7 +136,7 @@ def describe_upstream(
         "event": "upstream",
         "request_id": record.request_id,
         "trace_id": record.trace_id,
-        "route": _name(record.route),
+        "route": _name(record.route, 500),
         **describe_call(call, waited_for),
     }
 
@@ -151,9 +151,9 @@ def _waited_for(record: RequestRecord) -> dict[str | None, list[str]]:
 
 
 @lru_cache(maxsize=4096)
-def _name(declared: str) -> str:
+def _name(declared: str, limit: int = 200) -> str:
     """A name that stands in the program, in one line: there are only so many, and they come again and again."""
-    return one_line(declared, 500)
+    return one_line(declared, limit)
 
 
 def _time(seconds: float) -> str:

@@ -105,7 +105,7 @@ class Runway:
         flight = Flight(self, call, pool, now, about)
         try:
             self._attempts.allot(call, now)
-            if about is not None or self._site.instruments.takers.get("attempt.started"):
+            if about is not None or "attempt.started" in self._site.instruments.heard:
                 flight.within(self._tell_start, flight)
             flight.take_off(connection)
         except BaseException as error:
@@ -177,7 +177,7 @@ class Runway:
         instruments = self._site.instruments
         if flight.about is not None:
             instruments.emit("call.started", **flight.about)
-        if self._site.instruments.takers.get("attempt.started"):
+        if "attempt.started" in instruments.heard:
             self._attempts.tell_start(flight.call)
 
     def tell_end(self, flight: Flight, end: Response | BaseException) -> None:
