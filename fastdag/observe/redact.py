@@ -12,24 +12,33 @@ MASK = "***"
 # in front of them is matched: a pattern that begins with "any letters" takes the square of a long text's length.
 _SECRET = (
     r"(?:token|secret|password|passwd|passphrase|(?:api|access|private)[_-]?key|credentials?|signature|session[_-]?id"
-    r"|authori[sz]ation|(?<![a-z0-9])(?:sid|sig|pwd|session|cookie))"
+    r"|authori[sz]ation|(?<![a-z0-9])(?:sid|sig|pwd|session|cookie|auth|otp|pass)|(?<![\w-])key)"
 )
+_INDEX = r"(?:(?:\[|%5b)\w{0,40}(?:\]|%5d))*"  # `token[]=`, and the like of it
+
+# What is between quotes, up to the one that closes them or the end of the line. It comes after the first quote.
+_QUOTED = r"(?<=\")(?:[^\"\\\r\n]|\\[^\r\n]?)+|(?<=')(?:[^'\\\r\n]|\\[^\r\n]?)+"
+
+# Headers go on to the end of the line: a cookie has many parts, and those of some schemes are quoted.
+_LINE = r"(?:[^\r\n\"']|(?<==)\"[^\"\r\n]*\")+"
 
 # Each finds what introduces a secret, in group 1, and then the secret.
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        # Headers go on to the end of the line: a cookie has many parts.
-        r"(authori[sz]ation[\"']?\s*[:=]\s*[\"']?|cookie[\"']?\s*:\s*[\"']?)[^\r\n\"']+",
-        rf"({_SECRET}[\"']?\s*(?:=|:|%3d)\s*[\"']?)[^\s&;,\"'<>}})\]]+",
+        rf"((?:authori[sz]ation[\"']?\s*[:=]|cookie[\"']?\s*:)\s*[\"']?)(?:{_QUOTED}|{_LINE})",
+        rf"({_SECRET}{_INDEX}[\"']?\s*(?:=|:|%3d)\s*[\"']?)(?:{_QUOTED}|[^\s&;,\"'<>}})\]]+)",
         r"\b((?:bearer|basic|digest|negotiate)\s+)[a-z0-9._~+/=-]{6,}",
         r"(://)[^/\s:@]*:[^/\s@]+(?=@)",
-        r"()\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*",  # a JSON Web Token
+        # A JSON Web Token. Whether there are three parts is asked once, not again at every `-eyJ` in the first.
+        r"((?<![\w-])(?=[\w-]+\.[\w-]{5,}\.)(?:[\w-]*?-)??)eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*",
+        # Keys of GitHub, AWS and Google, which are known by how they begin.
+        r"()(?<![a-z0-9])(?:gh[a-z]_[a-z0-9]{10,}|github_pat_\w{10,}|(?-i:A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}))",
     )
 )
 
-# What every pattern needs one of. Most texts have none, and need not be looked through five times.
-_SUSPICIOUS = re.compile(r"[:=%\s]|eyj", re.IGNORECASE).search
+# What every pattern needs one of. Most texts have none, and need not be looked through six times.
+_SUSPICIOUS = re.compile(r"[:=%\s_]|eyj|(?-i:A[KS]IA|AIza)", re.IGNORECASE).search
 
 # Line ends of every kind (also those that only `str.splitlines` knows), other control characters, and those that
 # change the direction of writing.
