@@ -192,7 +192,8 @@ class Ledger:
         """
         for i in list(self.unfinished()):
             if self.state[i] == FALLING:
-                self.lose(i, at)
+                if ~i not in self.ready:  # else its fallback is asked below
+                    self.lose(i, at)
             elif i in running:
                 self.fail(i, TimeoutError("the run's deadline came first"), "timeout", at)
         missed = []

@@ -6,7 +6,8 @@ import gevent
 import pytest
 import requests
 
-from fastdag import Context, Graph, NodeError
+from fastdag import Context, Graph, NodeError, Upstream
+from fastdag.testing import FakeUpstream, hang
 from tests.machine import PAUSE, least
 
 SOON = 0.02
@@ -345,3 +346,33 @@ def test_a_fallback_that_swallows_its_cancellation_changes_nothing():
     gevent.sleep(0.01)
     assert result.outcomes["a"].state == "failed"
     assert "a" not in result.node_data
+
+
+@pytest.mark.parametrize("flying", [True, False], ids=["idle connection", "new connection"])
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_fallback_answers_for_a_call_whose_time_is_the_runs(flying, optional):
+    """The call sees the deadline itself, in the moment before the run does."""
+    with FakeUpstream() as fake:
+        fake.on("GET /ok", {"id": 1})
+        fake.on("GET /hangs", hang())
+        upstream = Upstream("parts", fake.url)
+        if flying:
+            assert upstream.get("/ok").ok
+        graph = Graph("page", timeout=0.05)
+        graph.fetch("part", upstream, "/hangs", optional=optional, fallback=lambda context, error: {"spare": 1})
+        result = graph.run({})
+        outcome = result.outcomes["part"]
+        assert (outcome.state, outcome.reason, result.merged) == ("fallback", "timeout", {"spare": 1})
+        upstream.close()
+
+
+def test_a_fallback_answers_for_a_node_that_fails_after_the_deadline():
+    def late(context):
+        until = time.monotonic() + 0.05
+        while time.monotonic() < until:
+            pass
+        raise KeyError("late")
+
+    graph = Graph("page", timeout=0.02)
+    graph.node(id="a", fallback=lambda context, error: "spare", output="a")(late)
+    assert graph.run({}).merged == {"a": "spare"}

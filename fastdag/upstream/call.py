@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import lookup
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,6 +26,11 @@ class Request:
     headers: Mapping[str, str] | None = None
     json: Any = None
     data: Any = None
+
+
+# Codecs of Python's that no charset of IANA's names, and which would be an upstream's to choose: the first two take
+# the square of a text's length.
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"})
 
 
 class Headers(Mapping[str, str]):
@@ -193,6 +199,8 @@ class Response:
                 if name.lower() == "charset":
                     charset = value.strip("\"' ")
             try:
+                if lookup(charset).name in _NO_CHARSETS:
+                    raise LookupError(f"{charset} is no charset")
                 self._text = self.content.decode(charset)
             except (ValueError, LookupError) as error:  # bad bytes, or a charset that is none
                 raise UpstreamDecodeError(f"the body is no {charset} text: {error}") from error

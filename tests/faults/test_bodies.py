@@ -101,6 +101,43 @@ def test_early_answer_is_seen_while_still_sending(client, body, then):
     assert client.transport.dropped == {"early_answer": 1}
 
 
+def test_early_answer_ends_the_wait_for_a_piece(client):
+    ended = []
+
+    def pieces():
+        try:
+            yield b"a"
+            gevent.sleep(30)
+        finally:
+            ended.append(True)
+
+    answer = client.call(client.upstream.script(("send", EARLY), ("stall",)), method="POST", body=pieces(), seconds=10)
+    assert (answer.status_code, answer.content) == (413, b"big")
+    assert ended == [True]
+    assert client.transport.dropped == {"early_answer": 1}
+
+
+def test_iterable_that_does_not_let_itself_be_interrupted(client):
+    def pieces():
+        yield b"a"
+        for _ in range(3):
+            try:
+                gevent.sleep(0.02)
+            except BaseException:
+                pass
+            yield b"b"
+
+    answer = client.call(client.upstream.script(("send", EARLY), ("stall",)), method="POST", body=pieces())
+    assert (answer.status_code, answer.content) == (413, b"big")
+
+
+def test_streamed_answer_that_nobody_reads_is_closed_at_its_deadline(client):
+    answer = client.call(client.upstream.script(("send", OK)), stream=True, seconds=0.1)
+    assert eventually(lambda: "[0 active, 0 idle]" in repr(client.transport))
+    assert client.transport.dropped == {"timeout": 1}
+    assert answer.content == b"ok", "what has come can still be read"
+
+
 def test_iterable_that_fails_is_the_callers(client):
     def pieces():
         yield b"a"

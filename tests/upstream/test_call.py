@@ -71,7 +71,7 @@ def test_text_is_in_the_declared_charset(content_type, content, text):
     assert Response(200, headers, content).text == text
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "no-such", "hex", "idna", "undefined", "\0"])
+@pytest.mark.parametrize("charset", ["utf-8", "no-such", "hex", "idna", "IDNA", "punycode", "undefined", "\0"])
 def test_text_that_is_none_is_a_decode_error(charset):
     headers = Headers([("Content-Type", f"text/plain; charset={charset}")])
     with pytest.raises(UpstreamDecodeError, match=r"is no .* text"):
@@ -96,3 +96,10 @@ def test_streamed_answer_gives_pieces_and_then_what_is_left():
 
 def test_streamed_answer_can_be_read_as_json():
     assert StreamedResponse(200, Headers(), iter([b"[1", b"]"]), lambda: None).json() == [1]
+
+
+@pytest.mark.parametrize("charset", ["punycode", "Punycode", "idna", "unicode_escape", "raw-unicode-escape"])
+def test_codecs_that_are_no_charsets_are_not_the_upstreams_to_choose(charset):
+    headers = Headers([("Content-Type", f"text/plain; charset={charset}")])
+    with pytest.raises(UpstreamDecodeError, match="is no charset"):
+        Response(200, headers, b"abc").text  # noqa: B018 - the property raises

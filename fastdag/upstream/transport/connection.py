@@ -149,8 +149,8 @@ class Connection:
         if self.error is not None:
             raise self.error
 
-    def listen(self, news: Callable[[], object]) -> None:
-        """Have something called in the loop, once, instead of waiting in a greenlet."""
+    def listen(self, news: Callable[[], object] | None) -> None:
+        """Have something called in the loop, once, instead of waiting in a greenlet; `None`: not any more."""
         self._waiting = news
 
     def wait_for_news(self) -> None:
@@ -247,6 +247,9 @@ class Connection:
             self._wake()
 
     def _on_late(self) -> None:
+        if self.done and self._streaming:  # it is all there, and nobody has read it: what has come can still be read
+            self.close("timeout")
+            return
         self._last_look(UpstreamTimeout("the answer took too long", sent=self._sent), "timeout")
 
     def _write_failed(self, error: Exception) -> None:

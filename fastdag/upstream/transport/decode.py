@@ -24,6 +24,8 @@ except ImportError:
 __all__ = ["ACCEPTED", "Decoder", "decoded"]
 
 _STEP = 64 << 10
+# Of gzip. More of them are made to keep somebody busy: each costs a decoder of its own, and may give nothing.
+_MOST_MEMBERS = 1000
 # A block of zstd is at most 128 KiB and at least 4 bytes, and the package cannot stop inside of a piece.
 _ZSTD_PIECE = 128
 # RFC 9659: what a decoder for the web must be able to hold, and so need not exceed.
@@ -46,8 +48,13 @@ class _Zlib:
     def __init__(self, wbits: int) -> None:
         self._wbits = wbits
         self._stream: Any = None
+        self._members = 1
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _STEP):  # the rest of a piece is copied for every member that begins in it
+            yield from self._feed(data[start : start + _STEP])
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
         if self._stream is None:
             self._stream = zlib.decompressobj(self._choose(data))
         while data:
@@ -67,6 +74,9 @@ class _Zlib:
         return self._wbits
 
     def _next_member(self) -> Any:
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise zlib.error(f"more than {_MOST_MEMBERS} members")
         return zlib.decompressobj(self._wbits)  # RFC 1952 §2.2: gzip members simply follow one another
 
 
@@ -138,23 +148,29 @@ class Decoder:
         self._stages = [_STAGES[name]() for name in reversed(names)]
         self._max_bytes = max_bytes
         self._deadline = deadline
-        self._size = 0
+        self._sizes = [0] * len(self._stages)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What becomes of a piece of the body."""
         pieces = iter((data,))
-        for stage in self._stages:
-            pieces = _through(stage, pieces)
+        for number in range(len(self._stages)):
+            pieces = self._through(number, pieces)
         try:
-            for piece in pieces:
-                self._size += len(piece)
-                if self._size > self._max_bytes:
+            yield from pieces
+        except _ERRORS as error:
+            raise UpstreamDecodeError(f"the body cannot be decompressed: {error}", **_ANSWERED) from error
+
+    def _through(self, number: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Every stage is bounded for itself: the next may make nothing at all of what this one gives."""
+        for data in pieces:
+            for piece in self._stages[number].feed(data):
+                self._sizes[number] += len(piece)
+                if self._sizes[number] > self._max_bytes:
                     raise UpstreamTooLarge(f"the decoded body is longer than {self._max_bytes} bytes", **_ANSWERED)
                 if now() > self._deadline:
                     raise UpstreamTimeout("decoding the body took too long", **_ANSWERED)
-                yield piece
-        except _ERRORS as error:
-            raise UpstreamDecodeError(f"the body cannot be decompressed: {error}", **_ANSWERED) from error
+                if piece:
+                    yield piece
 
     def finish(self) -> None:
         """Says so when the body ended before its content did."""
@@ -168,9 +184,3 @@ def decoded(data: bytes, encoding: bytes, *, max_bytes: int, deadline: float) ->
     body = b"".join(decoder.feed(data))
     decoder.finish()
     return body
-
-
-def _through(stage: _Stage, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        if piece:
-            yield from stage.feed(piece)

@@ -114,6 +114,7 @@ class Inbound:
     def feed(self, data: bytes) -> bool:
         """Take what the socket brought; true once the answer is whole. Raises what the caller is to get."""
         self.received = True
+        came = data
         if not self.headed:
             size = data.find(_END) + 4
             whole = 4 < size <= self._options.max_header_bytes and not (self._partial or self._is_head)
@@ -132,7 +133,10 @@ class Inbound:
             self._feed_body(data)
         if self._size > self._max_bytes:
             raise UpstreamTooLarge(f"the body is longer than {self._max_bytes} bytes")
-        if not self.complete and not self._framed:
+        if self.complete:
+            if self._wire != self._size and not self.extra:
+                self.extra = self._breaks_follow(came)
+        elif not self._framed:
             self._frame()
         return self.complete
 
@@ -230,6 +234,16 @@ class Inbound:
         if int(length or 0) > self._max_bytes:
             raise UpstreamTooLarge(f"the body is longer than {self._max_bytes} bytes")
         self._until_close = not length and b"\r\ntransfer-encoding:" not in head
+
+    def _breaks_follow(self, came: bytes) -> bool:
+        """Whether an answer was followed by line breaks, which the parser passes over (RFC 9112 §2.2).
+
+        Asked for a last piece of which not all was body. That is as it should be if the body is chunked, and ends with
+        two of them; where its length was told, or there was none, nothing is beside it.
+        """
+        if b"\r\ntransfer-encoding:" in self.head.lower():
+            return len(came) - len(came.rstrip(b"\r\n")) > len(_END)
+        return True
 
     def _execute(self, data: bytes) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 
-from fastdag.concurrency import Timeout
+from fastdag.concurrency import Timeout, getcurrent
 from fastdag.errors import UpstreamTimeout
 from fastdag.upstream.transport.connection import Connection
 from fastdag.upstream.transport.decode import Decoder
@@ -19,7 +19,7 @@ def send_pieces(connection: Connection, pieces: Iterable[bytes], seconds: float)
     is there. The time bounds the iterable's own waiting too."""
     connection.unfinished = True
     with Timeout(seconds, UpstreamTimeout("the body of the request was not ready in time", sent=True)):
-        for piece in pieces:
+        for piece in _until_answered(connection, pieces):
             if connection.done:
                 return
             if not isinstance(piece, (bytes, bytearray, memoryview)):
@@ -29,6 +29,32 @@ def send_pieces(connection: Connection, pieces: Iterable[bytes], seconds: float)
                 connection.drain()
     connection.write(_LAST_CHUNK)
     connection.unfinished = connection.done
+
+
+class _Answered(BaseException):
+    """Thrown into an iterable that waits: its body is not needed any more."""
+
+
+def _until_answered(connection: Connection, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces, as long as nothing has come back. An iterable that waits is interrupted then."""
+    caller = getcurrent()
+
+    def news() -> None:
+        if connection.done:
+            caller.throw(_Answered())
+        else:
+            connection.listen(news)
+
+    iterator = iter(pieces)
+    while not connection.done:
+        connection.listen(news)
+        try:
+            piece = next(iterator)
+        except (_Answered, StopIteration):
+            return
+        finally:
+            connection.listen(None)
+        yield piece
 
 
 class Body:

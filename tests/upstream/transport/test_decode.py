@@ -79,3 +79,18 @@ def test_u50_bomb_is_given_up_in_small_steps(compress):
 def test_deadline_holds_for_decoding():
     with pytest.raises(UpstreamTimeout):
         decoded(gzip.compress(DATA), b"gzip", max_bytes=1 << 20, deadline=now() - 1)
+
+
+def test_what_the_second_coding_makes_nothing_of_is_bounded_too():
+    """Padding after the inner member gives nothing, however much of it the outer one becomes."""
+    inner = gzip.compress(b"{}") + bytes(30 << 20)
+    with pytest.raises(UpstreamTooLarge):
+        decoded(gzip.compress(inner), b"gzip, gzip", max_bytes=2 << 20, deadline=now() + 5)
+    with pytest.raises(UpstreamTimeout):
+        decoded(gzip.compress(inner), b"gzip, gzip", max_bytes=1 << 30, deadline=now())
+
+
+def test_members_of_gzip_are_counted():
+    assert decoded(gzip.compress(b"ab") * 1000, b"gzip", max_bytes=2000, deadline=now() + 5) == b"ab" * 1000
+    with pytest.raises(UpstreamDecodeError, match="more than 1000 members"):
+        decoded(gzip.compress(b"") * 1001, b"gzip", max_bytes=2000, deadline=now() + 5)
