@@ -154,7 +154,8 @@ class Run(Workers):
                     self.breathing = True
                     breathe()
                     self.breathing = False
-                clock = now()
+                    before, clock = clock, now()
+                    self.breaths = {**self.breaths, clock: before}
                 turn, breathe_at = loop.iteration, clock + SLICE
                 continue
             if clock >= self.limit:

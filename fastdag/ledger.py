@@ -50,7 +50,7 @@ class Ledger:
     """Arrays indexed like the plan's, and two queues of ready nodes; `~i` in a queue is the fallback of `i`."""
 
     __slots__ = (
-        "began", "ended", "fatal", "gates", "left", "missing", "plan", "ready",
+        "began", "breaths", "ended", "fatal", "gates", "left", "missing", "plan", "ready",
         "stale", "start", "state", "trouble", "values", "waiting", "waits_ready",
     )  # fmt: skip
 
@@ -64,6 +64,8 @@ class Ledger:
         self.ended = blank.ended.copy()
         self.waiting = blank.waiting.copy()
         self.left = len(self.waiting)
+        # A worker let the loop turn between the end of one node and the beginning of the next: to when, from when.
+        self.breaths: dict[float, float] = NOTHING
         self.stale: tuple[int, ...] = ()  # were given old data in place of a failure, so that they end as `FALLBACK`
         self.missing: dict[int, str | None] = {}  # lack a parent's data; the reason they would be skipped for
         self.trouble: dict[int, tuple[str | None, BaseException | None]] = {}

@@ -2,11 +2,12 @@
 
 Both read what was recorded and ask for each node what it waited for: the last of those that it depends on to end
 or, where that was over by then, the node whose end set it free. Nodes run one after another on one loop, and the
-engine begins a node at the very instant at which the one before it in the same greenlet has ended; so a node that
-began exactly when another ended was waiting for it, edge or not.
+engine begins a node at the very instant at which the one before it in the same greenlet has ended, or notes that it let
+the loop turn in between; so a node that began exactly when another ended was waiting for it, edge or not.
 
 A simulation keeps the gaps between the end of what a node waited for and its own beginning as they were, and moves
-everything up. A run that failed ends with the node that failed it. What was cancelled ended because the run did, and
+everything up. A node that ran out of time takes as long as it did, however much faster it were: what it had still to
+do is not known. A run that failed ends with the node that failed it. What was cancelled ended because the run did, and
 decides nothing.
 """
 
@@ -75,7 +76,8 @@ class _Course:
 
     def waited_for(self, i: int) -> Iterator[int]:
         yield from self.parents[i]
-        freed_by = self.freed.get(self.began[i])
+        began = self.began[i]
+        freed_by = self.freed.get(self.record.breaths.get(began, began))
         if freed_by is not None and freed_by != i and self.place[freed_by] < self.place[i]:
             yield freed_by
 
@@ -117,7 +119,7 @@ def simulate(record: RunRecord, faster: Mapping[str, float]) -> float:
     begins: dict[int, float] = {}
     ends: dict[int, float] = {}
     for i in course.order:
-        kept = 1.0 - faster.get(record.ids[i], 0.0)
+        kept = 1.0 if record.reasons.get(i) == "timeout" else 1.0 - faster.get(record.ids[i], 0.0)
         waited_for = [(course.ended[before], ends[before]) for before in course.waited_for(i) if before in ends]
         for owner in course.owners.get(i, ()):
             slower = 1.0 - faster.get(record.ids[owner], 0.0)

@@ -46,7 +46,19 @@ class RunRecord:
     `began` and `ended` are instants of the monotonic clock, as is `start`; `reasons` holds only those that there are.
     """
 
-    __slots__ = ("began", "elapsed", "ended", "fatal", "method", "plan", "reasons", "route", "start", "states")
+    __slots__ = (
+        "began",
+        "breaths",
+        "elapsed",
+        "ended",
+        "fatal",
+        "method",
+        "plan",
+        "reasons",
+        "route",
+        "start",
+        "states",
+    )
 
     def __init__(self, run: Workers, elapsed: float, context: Any = None) -> None:
         self.plan = run.plan
@@ -56,6 +68,7 @@ class RunRecord:
         self.elapsed = elapsed
         self.began = run.began
         self.ended = run.ended
+        self.breaths = run.breaths
         self.states = run.state
         self.fatal = run.fatal
         self.reasons = {i: reason or "" for i, (reason, _) in run.trouble.items()} if run.trouble else {}

@@ -73,6 +73,7 @@ def recorded(
         ended=[100.0 + times[id][1] if id in times else 100.0 for id in plan.ids],
         state=[codes[states.get(id, "ok" if id in times else "skipped")] for id in plan.ids],
         fatal=[i for i, id in enumerate(plan.ids) if states.get(id) == "failed" and not plan.steps[i].optional],
+        breaths={},
         trouble={plan.index[id]: ("timeout", None) for id, state in states.items() if state in ("failed", "fallback")},
     )
     return RunRecord(run, max(end for _, end in times.values()) if elapsed is None else elapsed)

@@ -1,9 +1,12 @@
 """What decided a run's time, and how long it would have taken otherwise."""
 
+import time
+
 import pytest
 
 from fastdag.graph import Graph
 from fastdag.observe.critical import critical_path, simulate
+from fastdag.observe.record import RunRecord
 from tests.observe.common import recorded
 
 
@@ -112,3 +115,29 @@ def test_what_a_diamond_would_take(faster, takes):
 
 def test_what_follows_the_last_node_is_kept():
     assert simulate(recorded(diamond(), DIAMOND, elapsed=6.5), {"top": 1.0}) == pytest.approx(5.5)
+
+
+def test_nodes_that_compute_wait_for_one_another_also_where_the_loop_turns_in_between():
+    def computes(context):
+        until = time.perf_counter() + 0.02
+        while time.perf_counter() < until:
+            pass
+
+    graph = Graph("page")
+    for id in ("q", "r", "s"):
+        graph.node(id=id)(lambda context: computes(context))
+    records = []
+    graph.on("run.ended", lambda name, fields: records.append(RunRecord(fields["run"], fields["elapsed"])))
+    graph.run({})
+    (record,) = records
+    assert len(record.breaths) == 2
+    assert [leg.id for leg in critical_path(record)] == ["q", "r", "s"]
+    half = (record.ended[0] - record.began[0]) / 2
+    assert simulate(record, {"q": 0.5}) == pytest.approx(record.elapsed - half)
+
+
+def test_a_node_that_ran_out_of_time_takes_as_long_as_it_did():
+    record = recorded(chain("a", "b"), {"a": (0.0, 1.0), "b": (1.0, 2.0)})
+    assert simulate(record, {"a": 0.5}) == pytest.approx(1.5)
+    record.reasons[0] = "timeout"
+    assert simulate(record, {"a": 0.5}) == pytest.approx(2.0)
