@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from fastdag.concurrency import Timeout
+
 __all__ = ["EVENTS", "TRACE", "Bare", "Gathered", "Instrument", "Instruments"]
 
 #: Every event and its fields. Times are in seconds. `run` is the run itself (`fastdag.observe.record` makes plain
@@ -184,7 +186,7 @@ class Instruments:
             for instrument in found:
                 try:
                     instrument(name, shared)
-                except Exception:
+                except (Exception, Timeout):
                     self.broken(name, instrument)
 
     def tell(self, name: str, /, *values: Any) -> None:
@@ -192,7 +194,7 @@ class Instruments:
         for instrument, take in self._takers.get(name, ()):
             try:
                 take(*values)
-            except Exception:
+            except (Exception, Timeout):
                 self.broken(name, instrument)
 
     def broken(self, name: str, instrument: Instrument) -> None:

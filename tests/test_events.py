@@ -1,11 +1,15 @@
 """Who is told what: a closed set of names, and instruments that can do no harm."""
 
+import ast
 import logging
 import sys
+from pathlib import Path
 
+import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
+import fastdag
 from fastdag.events import EVENTS, TOGETHER, Bare, Gathered, Instruments
 
 
@@ -209,3 +213,30 @@ def test_native_threads_lose_nothing_and_count_nothing_twice():
     gathered.hand_over()
     assert len(told) == 20_000
     assert "attempt.ended" in instruments.heard
+
+
+def test_an_instrument_that_raises_a_timeout_is_switched_off(caplog):
+    def late(name, fields):
+        raise gevent.Timeout(1)
+
+    instruments = Instruments()
+    for tell in (
+        lambda: instruments.emit("run.started", graph="g", run=1),
+        lambda: instruments.tell("run.started", "g", 1),
+    ):
+        instruments.on("run.started", late)
+        tell()
+        assert instruments.active is False
+    assert caplog.text.count("is switched off") == 2
+
+
+def test_every_event_that_is_told_of_has_a_name_in_the_closed_set():
+    told = {}
+    for path in Path(fastdag.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                first = node.args[0]
+                if node.func.attr in ("emit", "tell", "_tell") and isinstance(first, ast.Constant):
+                    told.setdefault(first.value, path.name)
+    assert len(told) > 15
+    assert {name: where for name, where in told.items() if name not in EVENTS} == {}
