@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from fastdag.server.gathered import make_directory, remove_directory
+
 worker_class = "fastdag.server.GeventWorker"
 
 # A worker whose loop has not turned for this long is hung, and is replaced.
@@ -24,6 +26,16 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
 
 accesslog = "-"
+
+# The common format, but with the path alone, as it came, and without a user: queries, Referer, credentials and
+# User-Agent bring secrets and personal data, and here nothing masks them. At the end are milliseconds.
+logger_class = "fastdag.server.access.PathLogger"
+access_log_format = '%(h)s - - %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)s'
+
+# The workers add up their metrics in a directory in memory, which is the master's as long as it lives: each worker
+# can then answer for all. FASTDAG_METRICS_DIR names another.
+when_ready = make_directory
+on_exit = remove_directory
 
 
 def post_worker_init(worker: Any) -> None:

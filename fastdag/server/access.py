@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from gunicorn.glogging import Logger
 
 from fastdag.concurrency import Waiter, get_hub, spawn
 
-__all__ = ["AccessLog", "Logged"]
+__all__ = ["AccessLog", "Logged", "PathLogger"]
 
 #: So many lines are written before the loop has its turn again.
 _AT_ONCE = 50
@@ -33,6 +34,19 @@ _NAMED = (
 )
 
 
+#: What may stand in a path as it is: RFC 3986 section 3.3, without the quotation marks that end a field of the log.
+_IN_PATHS = "/!$&()*+,;=:@~"
+
+
+class PathLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's logger, for formats with the path alone: `%(U)s` is decoded there, and a `%0a` would end the line."""
+
+    def atoms(self, resp: Any, req: Any, environ: Any, request_time: timedelta) -> dict[str, Any]:
+        atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
+        atoms["U"] = quote(environ.get("PATH_INFO", "-"), safe=_IN_PATHS, encoding="latin-1")
+        return atoms
+
+
 class Logged:
     """What gunicorn's logger reads of an answer."""
 
@@ -49,7 +63,7 @@ class AccessLog:
 
     def __init__(self, log: Any) -> None:
         self.enabled: bool = log.access_log_enabled
-        self._brief = type(log) is Logger and "{" not in log.cfg.access_log_format
+        self._brief = type(log) in (Logger, PathLogger) and "{" not in log.cfg.access_log_format
         self._log = log
         self._lines: deque[tuple[Any, Any, Any, timedelta]] = deque()
         self._waiter: Waiter | None = None
