@@ -12,13 +12,17 @@ from dataclasses import dataclass
 
 __all__ = [
     "ACTIVE", "BOUNDS", "CLIENT", "COUNTED", "COUNTER", "FAMILIES", "GAUGE", "HISTOGRAM", "LAG", "LINES_DROPPED",
-    "NODE", "NOT_CLOSED", "OUTCOMES", "RUN", "SERVER", "Family",
+    "METHODS", "NODE", "NOT_CLOSED", "OTHER", "OUTCOMES", "RUN", "SERVER", "Family",
 ]  # fmt: skip
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
 #: Upper bounds in seconds, as the conventions advise for request durations.
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+#: The methods that the conventions know, and their word for all others: clients may send what they like.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+OTHER = "_OTHER"
 
 
 @dataclass(frozen=True, slots=True)

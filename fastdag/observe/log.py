@@ -14,7 +14,7 @@ import msgspec
 from fastdag.observe.pump import Pump, has_descriptor
 from fastdag.observe.record import CallRecord, RequestRecord, RunRecord
 from fastdag.observe.recorder import Recorder
-from fastdag.observe.redact import one_line
+from fastdag.observe.redact import one_line, wsgi_path
 
 __all__ = ["Lines", "Log"]
 
@@ -88,7 +88,7 @@ def describe_request(record: RequestRecord, waited_for: Mapping[str | None, list
         "event": "request",
         "method": one_line(record.method, 32),
         "route": _name(record.route, 500),
-        "path": _path(record.path),
+        "path": wsgi_path(record.path),
         "status": record.status,
         "ms": _ms(record.elapsed),
         "request_id": record.request_id,
@@ -118,7 +118,7 @@ def describe_call(call: CallRecord, waited_for: Mapping[str | None, list[str]]) 
         "upstream": _name(call.upstream),
         "node": call.node and _name(call.node),
         "method": one_line(call.method, 32),
-        "path": _path(call.path),
+        "path": wsgi_path(call.path),
         "status": call.status,
         "at": _ms(call.started),
         "ms": _ms(call.elapsed),
@@ -162,11 +162,6 @@ def _time(seconds: float) -> str:
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
-
-
-def _path(path: str) -> str:
-    """WSGI hands on bytes as Latin-1 (PEP 3333)."""
-    return one_line(path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "backslashreplace"))
 
 
 def _json(line: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MASK", "one_line", "redact"]
+__all__ = ["MASK", "one_line", "redact", "wsgi_path"]
 
 MASK = "***"
 
@@ -62,3 +62,8 @@ def one_line(text: str, limit: int = 2000) -> str:
         text = text.encode("utf-8", "backslashreplace").decode()
         text = _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def wsgi_path(path: str) -> str:
+    """A path as one line. WSGI hands on bytes as Latin-1 (PEP 3333)."""
+    return one_line(path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "backslashreplace"))

@@ -22,8 +22,9 @@ from opentelemetry.trace import get_current_span as current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from fastdag.events import TRACE, Instrument
+from fastdag.observe.families import METHODS, OTHER
 from fastdag.observe.record import POLICIES
-from fastdag.observe.redact import one_line
+from fastdag.observe.redact import one_line, wsgi_path
 from fastdag.upstream.call import Call
 from fastdag.upstream.host import Host
 
@@ -64,12 +65,14 @@ class Tracing:
     def _request_started(self, _name: str, fields: Mapping[str, Any]) -> None:
         environ = fields["environ"]
         caller = _W3C.extract({name: environ.get(f"HTTP_{name.upper()}", "") for name in _HEADERS})
+        name, method = _method(fields["method"])
         attributes = {
-            "http.request.method": fields["method"],
-            "url.path": one_line(fields["path"]),
+            **method,
+            "url.scheme": environ["wsgi.url_scheme"],
+            "url.path": wsgi_path(fields["path"]),
             "fastdag.request_id": fields["request_id"],
         }
-        span = self._tracer.start_span(fields["method"], caller, SpanKind.SERVER, attributes)
+        span = self._tracer.start_span(name, caller, SpanKind.SERVER, attributes)
         self._request.set(span)
         _make_current(span)
         headers = _headers_of(span)
@@ -81,7 +84,7 @@ class Tracing:
         if span is None:
             return
         if fields["route"]:
-            span.update_name(f"{fields['method']} {fields['route']}")
+            span.update_name(f"{_method(fields['method'])[0]} {fields['route']}")
             span.set_attribute("http.route", fields["route"])
         _end(span, fields["status"], "", failed_from=500)
 
@@ -119,9 +122,10 @@ class Tracing:
     def _attempt_started(self, _name: str, fields: Mapping[str, Any]) -> None:
         call: Call = fields["call"]
         host = Host.parse(fields["host"])
+        name, method = _method(fields["method"])
         attributes: dict[str, str | int] = {
+            **method,
             "fastdag.upstream": fields["upstream"],
-            "http.request.method": fields["method"],
             "server.address": host.name,
             "url.full": one_line(host.url + call.target.partition("?")[0]),
         }
@@ -129,7 +133,7 @@ class Tracing:
             attributes["server.port"] = host.port
         if fields["attempt"]:
             attributes["http.request.resend_count"] = fields["attempt"]
-        span = self._tracer.start_span(fields["method"], kind=SpanKind.CLIENT, attributes=attributes)
+        span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         self._attempts[id(call)] = span
         headers = _headers_of(span)
         if headers:
@@ -148,6 +152,13 @@ class Tracing:
 
 def _make_current(span: Span) -> None:
     otel.attach(set_span_in_context(span))
+
+
+def _method(method: str) -> tuple[str, dict[str, str]]:
+    """What the conventions name a span of this method, and its attributes: clients may send what they like."""
+    if method in METHODS:
+        return method, {"http.request.method": method}
+    return "HTTP", {"http.request.method": OTHER, "http.request.method_original": one_line(method, 32)}
 
 
 def _headers_of(span: Span) -> dict[str, str]:

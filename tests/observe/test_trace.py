@@ -87,6 +87,7 @@ def test_attributes_follow_the_conventions(bench):
     request, product = bench.one("GET /products/{id}"), bench.one("product")
     assert {key: value for key, value in request.attributes.items() if key != "fastdag.request_id"} == {
         "http.request.method": "GET",
+        "url.scheme": "http",
         "url.path": "/products/7",
         "http.route": "/products/{id}",
         "http.response.status_code": 200,
@@ -101,6 +102,31 @@ def test_attributes_follow_the_conventions(bench):
         "url.full": "http://catalog:8080/products/7",
         "http.response.status_code": 200,
     }
+
+
+def test_a_path_is_what_the_client_meant(bench):
+    client(shop(upstream()), bench.tracing).get("/products/caf%C3%A9")
+    assert bench.one("GET /products/{id}").attributes["url.path"] == "/products/café"
+
+
+@pytest.mark.parametrize("path", ["/products/7", "/nowhere"])
+def test_a_method_that_nobody_knows_names_no_span(bench, path):
+    app = client(shop(upstream()), bench.tracing)
+    app.lint = False
+    app.request(path, method="BREW" + "X" * 50, status="*")
+    (request,) = [span for span in bench.spans if span.kind is SpanKind.SERVER]
+    assert request.name.split()[0] == "HTTP"
+    assert request.attributes["http.request.method"] == "_OTHER"
+    assert request.attributes["http.request.method_original"] == "BREW" + "X" * 28 + "…"
+
+
+def test_an_attempts_method_that_nobody_knows_names_no_span_either(bench):
+    catalog = upstream()
+    Observers([bench.tracing]).watch(catalog)
+    catalog.request("PURGE", "/products/7")
+    attempt = bench.one("HTTP")
+    assert attempt.attributes["http.request.method"] == "_OTHER"
+    assert attempt.attributes["http.request.method_original"] == "PURGE"
 
 
 def test_failures_are_errors_up_to_the_request(bench):
