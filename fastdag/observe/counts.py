@@ -20,8 +20,10 @@ from fastdag.observe.families import (
     COUNTED,
     LAG,
     LINES_DROPPED,
+    METHODS,
     NODE,
     NOT_CLOSED,
+    OTHER,
     OUTCOMES,
     RUN,
     SERVER,
@@ -47,9 +49,6 @@ _TOGETHER = 16
 Key = tuple[str, ...]
 
 _LETS_THROUGH = (CLOSED, FORCED_CLOSED)
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-_OTHER = "_OTHER"  # the conventions' word for methods that nobody knows: clients may send what they like
 
 
 class Counts:
@@ -123,7 +122,7 @@ class Counts:
         self._numbers[key] = self._numbers.get(key, 0) + number
 
     def _request_started(self, method: str, _path: str, _id: str, environ: Mapping[str, Any]) -> None:
-        key = method if method in _METHODS else _OTHER, environ["wsgi.url_scheme"]
+        key = method if method in METHODS else OTHER, environ["wsgi.url_scheme"]
         self._started[key] = self._started.get(key, 0) + 1
 
     def _request_ended(
@@ -137,13 +136,13 @@ class Counts:
         elapsed: float,
         environ: Mapping[str, Any],
     ) -> None:
-        if method not in _METHODS:
-            method = _OTHER
+        if method not in METHODS:
+            method = OTHER
         _observe(self._requests, (method, environ["wsgi.url_scheme"], route, status), elapsed)
 
     def _count_attempts(self, about: tuple[Any, ...], seconds: list[float]) -> None:
         upstream, host, method, _, status, reason = about
-        key = (upstream, host, method if method in _METHODS else _OTHER, status, reason)
+        key = (upstream, host, method if method in METHODS else OTHER, status, reason)
         _observe_all(self._attempts.setdefault(key, list(_EMPTY)), seconds)
 
     def _run_ended(self, graph: str, run: Workers, elapsed: float) -> None:
@@ -176,7 +175,7 @@ class Counts:
         for i, (node, began, ended, state) in enumerate(
             zip(run.plan.ids, run.began, run.ended, run.state, strict=True)
         ):
-            if began is not None:
+            if began is not None and state != SKIPPED:  # one that was skipped only asked its `when`
                 numbers = self._node(graph, node)
                 _observe_all(numbers, [ended - began])
                 if state == OK:

@@ -9,10 +9,11 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from fastdag.events import Bare, Instrument
+from fastdag.node import near
 from fastdag.observe.critical import critical_path, simulate
 from fastdag.observe.record import RunRecord
 
-__all__ = ["NodeReport", "Route", "RouteReport", "Timeline", "WhatIf", "percentile", "report", "what_if"]
+__all__ = ["NodeReport", "Route", "RouteReport", "Timeline", "WhatIf", "nodes_of", "percentile", "report", "what_if"]
 
 
 class Route(NamedTuple):
@@ -28,7 +29,8 @@ class NodeReport:
     """One node in the runs of a route. Shares are from 0 to 1, times in seconds.
 
     `critical` is the share of runs on whose critical path the node was, `cost` what it added to those on average, and
-    `share` its part of the time of all runs together. `p50` and `p95` are of its own time, `states` counts its ends.
+    `share` its part of the time of all runs together. `p50` and `p95` are of its own time, `states` counts its
+    ends. Where it was skipped it took no time and decided nothing.
     """
 
     id: str
@@ -101,7 +103,10 @@ class Timeline:
         return report(self.runs(route))
 
     def what_if(self, route: Route, faster: Mapping[str, float]) -> WhatIf:
-        """What a route's times would be if nodes were faster, by per cent: `{"reviews": 50}` takes half its time."""
+        """What a route's times would be if nodes were faster, by per cent: `{"reviews": 50}` takes half its time.
+
+        A node that is in none of the route's runs is a `ValueError`; where nothing has run, nothing is known.
+        """
         return what_if(self.runs(route), faster)
 
 
@@ -112,11 +117,20 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]
 
 
+def nodes_of(runs: Sequence[RunRecord]) -> set[str]:
+    """The nodes that are in any of the runs."""
+    return set().union(*{run.ids for run in runs})
+
+
 def what_if(runs: Sequence[RunRecord], faster: Mapping[str, float]) -> WhatIf:
     """The times of runs, and of the same runs with some nodes faster, by per cent. Failed runs are left out."""
     for id, percent in faster.items():
         if not 0 <= percent <= 100:
             raise ValueError(f"{id} can be faster by 0 to 100 per cent, not by {percent!r}")
+    known = nodes_of(runs)
+    for id in faster:
+        if runs and id not in known:
+            raise ValueError(f"no run has a node {id!r}{near(id, known)}")
     shares = {id: percent / 100 for id, percent in faster.items()}
     whole = [run for run in runs if not run.failed]
     now = [run.elapsed for run in whole]
@@ -130,16 +144,19 @@ def report(runs: Sequence[RunRecord]) -> RouteReport:
     times: dict[str, list[float]] = {}
     states: dict[str, dict[str, int]] = {}
     for run in runs:
+        nodes = run.nodes
+        skipped = {node.id for node in nodes if node.state == "skipped"}  # asking its `when` is no run of a node
         for leg in critical_path(run):
-            costs.setdefault(leg.id, []).append(leg.cost)
-        for node in run.nodes:
-            if node.started is not None:
+            if leg.id not in skipped:
+                costs.setdefault(leg.id, []).append(leg.cost)
+        for node in nodes:
+            if node.started is not None and node.id not in skipped:
                 times.setdefault(node.id, []).append(node.elapsed)
             counts = states.setdefault(node.id, {})
             counts[node.state] = counts.get(node.state, 0) + 1
     elapsed = [run.elapsed for run in runs]
     total = sum(elapsed) or 1.0
-    nodes = tuple(
+    reports = tuple(
         NodeReport(
             id,
             sum(counts.values()),
@@ -158,5 +175,5 @@ def report(runs: Sequence[RunRecord]) -> RouteReport:
         sum(run.failed for run in runs),
         percentile(elapsed, 50),
         percentile(elapsed, 95),
-        nodes,
+        reports,
     )

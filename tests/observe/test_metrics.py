@@ -99,6 +99,9 @@ def test_skipping_by_choice_leaves_a_run_complete(metrics):
     graph.run()
     found = scrape(metrics)
     assert found["fastdag_run_duration_seconds_count", "graph=choice", "outcome=complete"] == 1
+    assert found["fastdag_node_outcomes_total", "graph=choice", "node=never", "state=skipped"] == 1
+    assert found["fastdag_node_duration_seconds_count", "graph=choice", "node=always"] == 1
+    assert ("fastdag_node_duration_seconds_count", "graph=choice", "node=never") not in found  # it asked its `when`
 
 
 def test_attempts_are_counted_with_what_went_wrong(metrics):

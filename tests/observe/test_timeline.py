@@ -98,6 +98,30 @@ def test_a_node_can_only_be_faster_by_what_it_takes(percent):
         what_if([], {"only": percent})
 
 
+def test_a_node_that_no_run_has_is_refused():
+    timeline, graph = Timeline(), Graph("plain")
+    graph.node(id="reviews")(lambda context: 1)
+    watched(graph, timeline).run()
+    (route,) = timeline.routes()
+    with pytest.raises(ValueError, match="no run has a node 'review'; did you mean 'reviews'"):
+        timeline.what_if(route, {"review": 50})
+    assert timeline.what_if(Route("", "", "none"), {"review": 50}).runs == 0
+
+
+def test_a_node_that_was_skipped_took_no_time_and_decided_nothing():
+    timeline, graph = Timeline(), Graph("choice")
+
+    def never(context):
+        gevent.sleep(0.001)
+        return False
+
+    graph.node(id="skipped", when=never)(lambda context: 1)
+    watched(graph, timeline).run()
+    (skipped,) = timeline.report(timeline.routes()[0]).nodes
+    assert (skipped.critical, skipped.cost, skipped.share, skipped.p50, skipped.p95) == (0, 0, 0, 0, 0)
+    assert (skipped.runs, skipped.states) == (1, {"skipped": 1})
+
+
 def test_nothing_recorded_reports_nothing():
     found = Timeline().report(Route("", "", "none"))
     assert (found.runs, found.p95, found.nodes) == (0, 0.0, ())

@@ -165,8 +165,24 @@ def test_what_if_takes_a_node_and_per_cent(faster):
     assert answer.json["detail"] == "faster is a node, a colon, and per cent from 0 to 100."
 
 
-def test_a_route_that_there_is_not_is_nothing():
-    assert route(panelled(), route="GET /nowhere") is None
+def test_what_if_refuses_a_node_that_there_is_not():
+    answer = panelled().get("/_fastdag/data", {"faster": "prodct:50"}, status=400)
+    assert answer.json["detail"] == "There is no node 'prodct'; did you mean 'product'?"
+    answer = TestApp(App(ops=True)).get("/_fastdag/data", {"faster": "product:50"}, status=400)
+    assert answer.json["detail"] == "There is no node 'product'"
+
+
+def test_what_if_leaves_out_a_node_that_has_not_run():
+    graph = shop(upstream())
+    app = panelled(graph)
+    app.get("/products/7")
+    graph.node(id="late", optional=True)(lambda context: 1)
+    assert route(app, faster="late:50")["what_if"] is None
+
+
+def test_a_route_that_there_is_not_is_not_found():
+    answer = panelled().get("/_fastdag/data", {"route": "GET /product/{id}"}, status=404)
+    assert answer.json["detail"] == "There is no route 'GET /product/{id}'; did you mean 'GET /products/{id}'?"
 
 
 def test_an_app_without_graphs_has_a_panel():

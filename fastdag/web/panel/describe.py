@@ -13,7 +13,7 @@ from typing import Any
 
 from fastdag.observe import draw
 from fastdag.observe.critical import critical_path
-from fastdag.observe.timeline import percentile, report, what_if
+from fastdag.observe.timeline import nodes_of, percentile, report, what_if
 from fastdag.plan import Plan
 from fastdag.upstream.client import Upstream
 from fastdag.web.openapi import Routes
@@ -105,11 +105,13 @@ def _declared_call(call: Mapping[str, Any]) -> str:
 
 
 def numbers(seen: Sequence[Seen], faster: Mapping[str, float]) -> Data:
-    """Where a route's time goes, and where it would go if nodes were faster, by per cent."""
+    """Where a route's time goes, and where it would go if nodes were faster, by per cent; others than ran are not."""
     runs = [one.run for one in seen]
+    known = nodes_of(runs)
+    faster = {id: percent for id, percent in faster.items() if id in known}
     return {
         "report": asdict(report(runs)) if runs else None,
-        "what_if": asdict(what_if(runs, faster)) if runs and faster else None,
+        "what_if": asdict(what_if(runs, faster)) if faster else None,
     }
 
 

@@ -96,7 +96,9 @@ class Now(_Guarded):
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._access.require(req)
-        resp.data = encode(self._views.wanted(req.query_string).data())
+        view = self._views.wanted(req.query_string)
+        view.check()
+        resp.data = encode(view.data())
         resp.content_type = falcon.MEDIA_JSON
         _protect(resp)
 

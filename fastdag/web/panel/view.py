@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from fastdag.node import near
 from fastdag.observe.install import upstreams_of
 from fastdag.plan import Plan
 from fastdag.web.panel.describe import (
@@ -68,11 +69,26 @@ class View:
         self._newest = 0
         self._numbers: dict[str, Any] = {}
 
+    def check(self) -> None:
+        """Refuse a route or a node that there is not. A page that stays open is not asked: what it looks at may have
+        been there before the service was started anew, and it says by itself what is missing."""
+        routes, key = self._chosen()
+        if self._route and key not in routes:
+            raise Problem(404, detail=f"There is no route {key!r}{near(key, routes)}")
+        ids = routes[key].plan().ids if key in routes else ()
+        for node in self._faster:
+            if node not in ids:
+                raise Problem(400, detail=f"There is no node {node!r}{near(node, ids)}")
+
+    def _chosen(self) -> tuple[dict[str, Shown], str]:
+        """All routes by their keys, and the key of the one that is looked at."""
+        routes = {route.key: route for route in shown(self._views.app.graph_routes)}
+        return routes, self._route or next(iter(routes), "")
+
     def data(self) -> dict[str, Any]:
         self._views.look()
         app, history = self._views.app, self._views.history
-        routes = {route.key: route for route in shown(app.graph_routes)}
-        key = self._route or next(iter(routes), "")
+        routes, key = self._chosen()
         return {
             "worker": os.getpid(),
             "in_flight": app.in_flight,

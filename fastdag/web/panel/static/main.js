@@ -34,7 +34,8 @@ function later(what) {
 }
 
 function connect() {
-  stream.open(wanted() || current, times.faster);
+  const route = wanted() || current;
+  stream.open(route, route === current ? times.faster : []); // the sliders are those of the route that is shown
 }
 
 function show(data) {
