@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fastdag.cli.limits import Limits, contradictions, limits_of
 from fastdag.cli.loading import load
+from fastdag.cli.references import unprovided
 from fastdag.cli.routes import routes_of
 from fastdag.cli.trouble import Broken
 from fastdag.context import Context
@@ -62,6 +63,7 @@ def examine(place: str | None) -> Report:
         except GraphError as error:  # it was changed after it was bound
             problems += [(text, route.name) for text in error.problems]
             continue
+        problems += [(text, route.name) for text in unprovided(route, plan)]
         explained = plan.explain(Context())
         findings += [(text, route.name) for text in [*plan.lint(), *contradictions(route.name, plan, explained)]]
         nodes = tuple(limits_of(each) for each in explained)

@@ -11,6 +11,7 @@ from fastdag.errors import GraphError, UpstreamError
 from fastdag.flying import flies
 from fastdag.node import Node, NodeOptions
 from fastdag.nodes.answer import SUCCESS, Answer
+from fastdag.nodes.reference import IN_REQUEST, Reference
 from fastdag.nodes.request import MakeCall, by_function, by_template
 from fastdag.signature import Parameters
 from fastdag.upstream.call import Call, Request, Response
@@ -114,9 +115,13 @@ class FetchNode(Node):
         attempts = retry.attempts if isinstance(retry, Retry) else 1
         self._sketch: dict[str, Any] = {"attempts": attempts, "method": method, "target": path, "params": params}
         self._known = isinstance(path, str)
+        #: What its templates take from the request.
+        self.references: tuple[Reference, ...] = ()
         if isinstance(path, str):
             overrides = check_policies(id, policies) or None
-            self._call, self._parameters = by_template(id, upstream, path, described, idempotent, forward, overrides)
+            self._call, templates = by_template(id, upstream, path, described, idempotent, forward, overrides)
+            self._parameters = templates.parameters()
+            self.references = tuple(found for found in templates.references if found.source in IN_REQUEST)
         elif callable(path):
             if described != ("GET", None, None, None, None):
                 raise GraphError(f"{id}: a fetch with a function says method, params, headers and body in its Request")

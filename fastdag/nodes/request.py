@@ -28,7 +28,7 @@ def by_template(
     idempotent: bool | None,
     forward: Sequence[str],
     overrides: Mapping[str, Policy | None] | None,
-) -> tuple[MakeCall, Parameters]:
+) -> tuple[MakeCall, Templates]:
     method, params, headers, json, data = described
     method = token(f"{node_id}: method", method).upper()
     templates = Templates(node_id)
@@ -50,7 +50,7 @@ def by_template(
         body, content_type = (None, None) if read_body is None else read_body(context, parents)
         return prepare(method, target, sent, body, content_type, forward, timeout, idempotent, overrides)
 
-    return call, templates.parameters()
+    return call, templates
 
 
 def _query(templates: Templates, params: Any) -> Read | None:

@@ -2,8 +2,8 @@
 
 Both read what was recorded and ask for each node what it waited for: the last of those that it depends on to end
 or, where that was over by then, the node whose end set it free. Nodes run one after another on one loop, and the
-engine begins a node at the very instant at which the one before it in the same greenlet has ended, or notes that it let
-the loop turn in between; so a node that began exactly when another ended was waiting for it, edge or not.
+engine begins a node at the very instant at which the one before it in the same greenlet has ended, or notes that it
+let the loop turn in between; so a node that began exactly when another ended was waiting for it, edge or not.
 
 A simulation keeps the gaps between the end of what a node waited for and its own beginning as they were, and moves
 everything up. A node that ran out of time takes as long as it did, however much faster it were: what it had still to

@@ -79,7 +79,7 @@ def test_no_app_is_no_problem_of_the_app(fastdag):
 
 
 def test_findings_fail_a_check_only_if_it_is_strict(write, fastdag):
-    write(SOUND + "app.add_graph('/slow', page, timeout=None)\npage.timeout = None\n")
+    write(SOUND + "app.add_graph('/slow/{id}', page, timeout=None)\npage.timeout = None\n")
     assert fastdag("check").exit_code == 0
     assert fastdag("check", "--strict").exit_code == 1
 
@@ -137,3 +137,31 @@ def test_nothing_is_found_in_the_reference_app():
     command = [sys.executable, "-m", "fastdag", "check", "--strict", "--quiet"]
     checked = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "6 routes, 0 problems, 0 findings\n", "")
+
+
+def test_what_a_route_never_has_is_a_problem(write, data, fastdag):
+    write("""
+        import msgspec
+
+        class Search(msgspec.Struct):
+            term: str
+            page_number: int = msgspec.field(default=1, name="page")
+
+        page = Graph("page")
+        catalog = upstream("catalog")
+        page.fetch("a", catalog, "/a/{path.idd}")
+        page.fetch("b", catalog, "/b/{path.id}", params={"lang": "{path.lang?}", "t": "{query.term}"})
+        page.fetch("c", catalog, "/c/{item.id}/{path.di}", each="b.items")
+        page.fetch("d", catalog, "/d", params={"n": "{query.page_number}", "x": "{query.trem}"})
+        app.add_graph("/three/{id:int}", page, query=Search)
+        free = Graph("free")
+        free.fetch("a", catalog, "/a", params={"x": "{query.anything}"})
+        app.add_graph("/free", free)
+    """)
+    texts = [problem["text"] for problem in data("check")["problems"]]
+    assert texts == [
+        "page.a: {path.idd} never has a value, since the path /three/{id:int} has no 'idd'; did you mean 'id'?",
+        "page.c: {path.di} never has a value, since the path /three/{id:int} has no 'di'",
+        "page.d: {query.trem} never has a value, since the query Search has no 'trem'; did you mean 'term'?",
+    ]
+    assert fastdag("check").exit_code == 1
