@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from sys import getrefcount
-from typing import Any
+from typing import Any, TypeVar
 from weakref import getweakrefcount
 
 import gevent
@@ -41,6 +41,7 @@ __all__ = [
     "greenlet",
     "hub_resolver",
     "is_patched",
+    "natively",
     "original",
     "sleep",
     "spawn",
@@ -48,6 +49,8 @@ __all__ = [
     "warn_unless_patched",
     "wsgi_server",
 ]
+
+T = TypeVar("T")
 
 spawn = gevent.spawn
 sleep = gevent.sleep
@@ -115,6 +118,12 @@ def wait_at_most(waiter: Waiter, seconds: float, late: Any = None) -> Any:
 def hub_resolver(**options: Any) -> Any:
     """A DNS resolver on this thread's loop (c-ares). It has no threads, so look-ups that hang hold up no others."""
     return Resolver(get_hub(), **options)
+
+
+def natively(function: Callable[..., T], *args: Any) -> T:
+    """What a function returns that may block, called in a native thread while the loop goes on. It must not raise."""
+    found: T = get_hub().threadpool.apply(function, args)
+    return found
 
 
 def wsgi_server(host: str, port: int, app: Callable[..., Any], log: logging.Logger) -> WSGIServer:

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from fastdag.concurrency import get_hub
+from fastdag.concurrency import Greenlet, get_hub, natively, original, spawn
 from fastdag.events import Instrument
 from fastdag.observe.counts import Counts
 from fastdag.observe.families import BOUNDS, COUNTER, FAMILIES, GAUGE, HISTOGRAM
-from fastdag.observe.share import Numbers, Share, add
+from fastdag.observe.share import Numbers, Share, add, encode
 
 __all__ = ["DIRECTORY", "Metrics"]
 
@@ -49,6 +49,8 @@ class Metrics:
         self._counts = Counts()
         self._share: Share | None = None
         self._timer: Any = None
+        self._writer: Greenlet[[], None] | None = None
+        self._writing = original("_thread", "allocate_lock")()  # who holds it writes; native threads wait for it
 
     def events(self) -> dict[str, Instrument]:
         return self._counts.events()
@@ -59,24 +61,33 @@ class Metrics:
         if directory and self._share is None:
             self._share = Share(directory, passing=_GAUGES)
             self._timer = get_hub().loop.timer(self._interval, self._interval, ref=False)
-            self._timer.start(self._write)
+            self._timer.start(self._tick)
 
     def stop(self) -> None:
         """Leave the numbers to the other workers, and those to come."""
         if self._share is not None:
             self._timer.stop()
             self._timer.close()
-            self._write()
-            self._share.leave()
-            self._share = None
+            # A thread that has not begun to write finds another share, or none, and lets it be.
+            share, self._share = self._share, None
+            with self._writing:
+                _complain(_write(share, encode(self._own())))
+            share.leave()
             self._counts.clear()
 
+    def _tick(self) -> None:
+        # A disk that is slower than the interval gets the numbers less often.
+        if self._writer is None or self._writer.ready():
+            self._writer = spawn(self._write)
+
     def _write(self) -> None:
-        assert self._share is not None
-        try:
-            self._share.write(self._own())
-        except OSError as error:  # a full disk, say: the numbers are all there at the next attempt
-            log.warning("metrics could not be written: %s", error)
+        """Write the numbers of now in a native thread: a disk may take its time, and the loop has none."""
+        if self._share is not None:
+            _complain(natively(self._write_unless_stopped, self._share, encode(self._own())))
+
+    def _write_unless_stopped(self, share: Share, encoded: bytes) -> OSError | None:
+        with self._writing:
+            return _write(share, encoded) if self._share is share else None
 
     def _own(self) -> Numbers:
         numbers: Numbers = {}
@@ -97,6 +108,19 @@ class Metrics:
         registry.register(_Collector(self.numbers()))
         encode, media_type = choose_encoder(accept)
         return encode(registry), media_type
+
+
+def _write(share: Share, encoded: bytes) -> OSError | None:
+    try:
+        share.write(encoded)
+    except OSError as error:
+        return error
+    return None
+
+
+def _complain(error: OSError | None) -> None:
+    if error is not None:  # a full disk, say: the numbers are all there at the next attempt
+        log.warning("metrics could not be written: %s", error)
 
 
 class _Collector:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
-__all__ = ["Numbers", "Share", "add"]
+__all__ = ["Numbers", "Share", "add", "encode"]
 
 #: Numbers of a series, by whatever names the series.
 Numbers: TypeAlias = dict[tuple[str, ...], list[float]]
@@ -32,6 +32,11 @@ def add(total: Numbers, more: Mapping[tuple[str, ...], list[float]]) -> None:
         total[key] = list(numbers) if known is None else [a + b for a, b in zip(known, numbers, strict=True)]
 
 
+def encode(numbers: Numbers) -> bytes:
+    """Numbers as a file holds them."""
+    return msgspec.msgpack.encode(list(numbers.items()))
+
+
 class Share:
     """One process's part in a directory. `passing` says which series end with their process, as gauges do."""
 
@@ -44,9 +49,9 @@ class Share:
             self._alive = os.open(self._directory / f"{self._name}.alive", os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(self._alive, fcntl.LOCK_EX)
 
-    def write(self, numbers: Numbers) -> None:
-        """Replace what this process has written before."""
-        self._write(self._name, numbers)
+    def write(self, encoded: bytes) -> None:
+        """Replace what this process has written before; in any thread, but one at a time."""
+        self._write(self._name, encoded)
 
     def others(self) -> Numbers:
         """The numbers of all other processes, living and dead."""
@@ -75,7 +80,7 @@ class Share:
                 total = self._read("dead")
                 lasting = {key: v for key, v in self._read(path.stem).items() if key[0] not in self._passing}
                 add(total, lasting)
-                self._write("dead", total)
+                self._write("dead", encode(total))
                 self._path(path.stem).unlink(missing_ok=True)
                 path.unlink()
             finally:
@@ -90,10 +95,10 @@ class Share:
         except FileNotFoundError:
             return {}
 
-    def _write(self, name: str, numbers: Numbers) -> None:
+    def _write(self, name: str, encoded: bytes) -> None:
         # Renamed, so that nobody ever reads half of it.
         draft = self._directory / f"{name}.draft"
-        draft.write_bytes(msgspec.msgpack.encode(list(numbers.items())))
+        draft.write_bytes(encoded)
         draft.replace(self._path(name))
 
     @contextmanager

@@ -6,15 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gevent
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fastdag.concurrency import original
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
 from fastdag.graph import Graph
 from fastdag.observe.families import FAMILIES
 from fastdag.observe.install import Observers
 from fastdag.observe.metrics import DIRECTORY, Metrics
-from fastdag.observe.share import Share
+from fastdag.observe.share import Share, encode
 from fastdag.upstream.policies.breaker import Breaker
 from tests.observe.common import client, shop, upstream
 
@@ -231,6 +233,48 @@ def test_two_workers_add_up_and_nothing_is_lost_however_they_end(worker, tmp_pat
     last.start()
     assert scrape(last)[RETRIES] == 8
     last.stop()
+
+
+def test_a_slow_disk_holds_neither_the_loop_nor_what_is_counted_meanwhile(tmp_path, monkeypatch):
+    """A write that does not end: the loop goes on, no other begins, and the last one waits for it and is the last."""
+    disk, ident, writers = original("_thread", "allocate_lock")(), original("_thread", "get_ident"), []
+    write = Share.write
+
+    def slow(share, encoded):
+        writers.append(ident())
+        disk.acquire(timeout=10)
+        write(share, encoded)
+        disk.release()
+
+    monkeypatch.setattr(Share, "write", slow)
+    disk.acquire()
+    found = Metrics(tmp_path, interval=0.001)
+    found.start()
+    while not writers:
+        gevent.sleep(0.001)
+    found.events()["retry.scheduled"]("retry.scheduled", {"upstream": "catalog"})
+    gevent.sleep(0.02)
+    assert len(writers) == 1
+
+    def recover():
+        original("time", "sleep")(0.02)
+        disk.release()
+
+    original("_thread", "start_new_thread")(recover, ())
+    found.stop()
+    assert len(writers) == 2
+    assert writers[0] != ident() == writers[1]
+    assert Share(tmp_path).others()["fastdag_retries_total", "catalog"] == [1]
+
+
+def test_what_a_thread_has_not_begun_to_write_when_it_stops_is_not_written(tmp_path):
+    found = Metrics(tmp_path)
+    found.start()
+    share = found._share
+    found.events()["retry.scheduled"]("retry.scheduled", {"upstream": "catalog"})
+    found.stop()
+    assert found._write_unless_stopped(share, encode({("fastdag_retries_total", "catalog"): [5]})) is None
+    assert Share(tmp_path).others()["fastdag_retries_total", "catalog"] == [1]
 
 
 def test_what_cannot_be_written_is_written_later(tmp_path, caplog):
