@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand
 
 from fastdag.cli import calling, checking, explaining, project, requesting, serving, tables
 from fastdag.cli.loading import load
 from fastdag.cli.routes import graphs_of, routes_of
-from fastdag.cli.screen import ASIDE, show, show_json, show_raw
+from fastdag.cli.screen import ASIDE, show, show_json, show_raw, speaking
 from fastdag.cli.trouble import Trouble
 from fastdag.cli.waterfall import head_of, waterfall
 from fastdag.errors import GraphError
@@ -23,22 +23,22 @@ from fastdag.observe import draw as drawing
 __all__ = ["commands"]
 
 
-class _Commands(TyperGroup):
-    """Says what is in the way, and what to do about it, in place of a traceback."""
+class _Command(TyperCommand):
+    """Keeps standard output for the answer, and says what is in the way in place of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except GraphError as error:  # a graph that was changed after it was bound: `add_graph` refuses broken ones
-            show(str(error), "fastdag check lists all that is wrong", to=ASIDE)
-            raise typer.Exit(2) from error
-        except Trouble as trouble:
-            show(str(trouble), to=ASIDE)
-            raise typer.Exit(2) from trouble
+        with speaking():
+            try:
+                return super().invoke(ctx)
+            except GraphError as error:  # a graph that was changed after it was bound: `add_graph` refuses broken ones
+                show(str(error), "fastdag check lists all that is wrong", to=ASIDE)
+                raise typer.Exit(2) from error
+            except Trouble as trouble:
+                show(str(trouble), to=ASIDE)
+                raise typer.Exit(2) from trouble
 
 
 commands = typer.Typer(
-    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -64,7 +64,7 @@ Headers = Annotated[list[str] | None, typer.Option("--header", "-H", help="'Name
 Data = Annotated[str | None, typer.Option("--data", "-d", help="The body, JSON unless a header says else; or @file.")]
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def check(
     app: Place = None,
     strict: Annotated[bool, typer.Option("--strict", help="Findings count as problems.")] = False,
@@ -81,7 +81,7 @@ def check(
         raise typer.Exit(1)
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def routes(app: Place = None, as_json: AsJson = False) -> None:
     """List the routes that are graphs."""
     found = list(routes_of(load(app).app))
@@ -91,7 +91,7 @@ def routes(app: Place = None, as_json: AsJson = False) -> None:
         show(tables.of_routes(found))
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def draw(
     name: Annotated[str | None, typer.Argument(metavar="GRAPH", help="Its id, or a route's path.")] = None,
     form: Annotated[Form, typer.Option("--format", "-f", help="What to draw it in.")] = "text",
@@ -106,7 +106,7 @@ def draw(
         show_raw("\n\n".join(drawing.draw(graph.compile(), form) for graph in found))
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def call(
     method: Method,
     target: Target,
@@ -123,13 +123,14 @@ def call(
         show_json(called.describe())
     else:
         show(*head_of(called.answer), "", to=ASIDE)
-        show_raw(called.answer.text())
+        content = called.answer.content()
+        (show_raw if isinstance(content, str) else show_json)(content)
         show("", *(waterfall(called) if form is None else [called.drawn(form)]), to=ASIDE)
     if called.answer.status >= 400:
         raise typer.Exit(1)
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def explain(
     method: Method,
     target: Target,
@@ -147,7 +148,7 @@ def explain(
         show(*tables.of_explained(route, explained))
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def serve(
     app: Place = None,
     bind: Annotated[str | None, typer.Option("--bind", "-b", metavar="ADDRESS", help="Such as 0.0.0.0:8000.")] = None,
@@ -168,7 +169,7 @@ def serve(
         os.execv(sys.executable, command)
 
 
-@commands.command()
+@commands.command(cls=_Command)
 def new(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="The directory to make; its name is the project's.")],
     as_json: AsJson = False,

@@ -81,7 +81,7 @@ def _get(module: str, attribute: str) -> Any:
         if not f"{module}.".startswith(f"{error.name}."):
             raise _broken(module, error) from error
         raise Trouble(f"there is no module {module!r} here", f"go to the project, or {_NAME_IT}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(module, error) from error
     if not hasattr(found, attribute):
         apps = [name for name, value in vars(found).items() if isinstance(value, App)]
@@ -89,7 +89,7 @@ def _get(module: str, attribute: str) -> Any:
     return getattr(found, attribute)
 
 
-def _broken(module: str, error: Exception) -> Broken:
+def _broken(module: str, error: BaseException) -> Broken:
     """Where in the user's files the import ended, and with what."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     where = f"{os.path.relpath(frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from fastdag.cli.trouble import Trouble
 from fastdag.web.app import App
 
 __all__ = ["Answer", "Asked", "ask", "asked"]
+
+# No server would let them through: RFC 9110 section 5.5.
+_controls = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,6 @@ class Answer:
         except ValueError:
             return self.body.decode(errors="replace")
 
-    def text(self) -> str:
-        """The body to read: JSON on lines of its own, anything else as it is."""
-        content = self.content()
-        return content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
-
     def describe(self) -> dict[str, Any]:
         """The answer as data."""
         return {"status": self.status, "headers": self.headers, "body": self.content()}
@@ -65,6 +64,8 @@ def asked(method: str, target: str, headers: Iterable[str], data: str | None) ->
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
             raise Trouble(f"{header!r} is no header", "write it like -H 'Accept-Language: de'")
+        if _controls(header):
+            raise Trouble(f"{header!r} is no header: there is a line break or control character in it", "take it out")
         pairs.append((name.strip(), value.strip()))
     return Asked(method.upper(), target, tuple(pairs), _body(data))
 

@@ -1,10 +1,17 @@
-"""The terminal: what every command writes with. JSON is written as it is, for programs to read."""
+"""The terminal: what every command writes with. JSON is written as it is, for programs to read.
+
+While a command is at work, `sys.stdout` is where people look and no program does: what an app prints when it is
+imported or asked, and what it logs there, must not get into what the command says.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from typing import Any, TextIO
 
@@ -13,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ASIDE", "Row", "seconds", "show", "show_json", "show_raw", "table", "width"]
+__all__ = ["ASIDE", "Row", "seconds", "show", "show_json", "show_raw", "speaking", "table", "width"]
 
 Row = Sequence[str | Text]
 
@@ -24,22 +31,48 @@ _WIDE = 1000
 ASIDE = "stderr"
 
 
+_said: ContextVar[TextIO] = ContextVar("fastdag.cli.said")
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Keep standard output for what is shown; prints go beside it. What a stream cannot encode is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    before = _said.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _said.reset(before)
+
+
+def _stream(to: str) -> TextIO:
+    return sys.stderr if to == ASIDE else _said.get(sys.stdout)
+
+
 def show(*lines: RenderableType, to: str = "stdout") -> None:
     """Write to the terminal, with colours if it is one."""
-    stream: TextIO = getattr(sys, to)
-    console = Console(file=stream, width=_WIDE, highlight=False)
+    console = Console(file=_stream(to), width=_WIDE, highlight=False)
     for line in lines:
         console.print(Text(line) if isinstance(line, str) else line, soft_wrap=isinstance(line, (str, Text)))
 
 
 def show_raw(text: str) -> None:
     """Write a text as it is, for programs as well as for people."""
-    print(text, flush=True)  # what follows on stderr comes after it
+    print(text, file=_stream("stdout"), flush=True)  # what follows on stderr comes after it
 
 
 def show_json(value: Any) -> None:
     """Write data; dataclasses and named tuples are their fields."""
-    show_raw(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    plain = _plain(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    try:
+        text.encode(_stream("stdout").encoding or "utf-8")
+    except UnicodeEncodeError:  # JSON has escapes of its own, which whoever reads it takes back
+        text = json.dumps(plain, indent=2)
+    show_raw(text)
 
 
 def _plain(value: Any) -> Any:
@@ -58,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 def width(to: str = "stdout") -> int:
     """How many columns the terminal has; a good many, where there is none."""
-    stream: TextIO = getattr(sys, to)
+    stream = _stream(to)
     return Console(file=stream).width if stream.isatty() else 120
 
 

@@ -133,9 +133,9 @@ def test_where_no_graph_answers_there_is_no_waterfall(fastdag, data):
 
 def test_the_app_is_started_and_stopped(write, fastdag):
     write(APP + "app = App(on_start=lambda: print('started'), on_stop=lambda: print('stopped'))\n", "hooked")
-    lines = fastdag("call", "GET", "/livez", app="hooked").stdout.splitlines()
+    lines = fastdag("call", "GET", "/livez", app="hooked").stderr.splitlines()
     assert not {"started", "stopped"} & set(lines)  # `/livez` answers before anything is started
-    lines = fastdag("call", "GET", "/readyz", app="hooked").stdout.splitlines()
+    lines = fastdag("call", "GET", "/readyz", app="hooked").stderr.splitlines()
     assert lines[:2] == ["started", "stopped"]
 
 
@@ -152,3 +152,14 @@ def test_what_makes_no_request_is_refused_with_what_would(fastdag, arguments, fi
     result = fastdag("call", *arguments)
     assert result.exit_code == 2
     assert fix in result.stderr
+
+
+@pytest.mark.parametrize("header", ["X: a\r\nB: c", "X: a\nB: c", "X\x00: a", "X: \x7f"])
+def test_a_header_with_a_line_break_or_a_control_character_is_refused(fastdag, header):
+    result = fastdag("call", "GET", "/echo", "-H", header)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is no header: there is a line break or control character in it" in result.stderr
+
+
+def test_a_header_may_hold_a_tab_and_what_is_no_ascii(data):
+    assert data("call", "GET", "/echo", "-H", "Accept-Language: d\te\u00e9\u00a0")["status"] == 200

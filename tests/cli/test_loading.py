@@ -69,6 +69,8 @@ def test_what_wraps_an_app_is_no_app(write):
         ("x = = 1\n", "shop.py:1: SyntaxError: invalid syntax"),
         ("\nimport nowhere\n", "shop.py:2: ModuleNotFoundError: No module named 'nowhere'"),
         ("raise KeyError('TOKEN')\n", "shop.py:1: KeyError: 'TOKEN'"),
+        ("import sys\n\nsys.exit(3)\n", "shop.py:3: SystemExit: 3"),
+        ("raise SystemExit('no TOKEN')\n", "shop.py:1: SystemExit: no TOKEN"),
         ("import json\njson.loads('[')\n", "shop.py:2: JSONDecodeError: Expecting value"),
     ],
 )
