@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from fastdag.concurrency import original
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
 from fastdag.graph import Graph
+from fastdag.observe import metrics as module
 from fastdag.observe.families import FAMILIES
 from fastdag.observe.install import Observers
 from fastdag.observe.metrics import DIRECTORY, Metrics
@@ -238,15 +239,17 @@ def test_two_workers_add_up_and_nothing_is_lost_however_they_end(worker, tmp_pat
 def test_a_slow_disk_holds_neither_the_loop_nor_what_is_counted_meanwhile(tmp_path, monkeypatch):
     """A write that does not end: the loop goes on, no other begins, and the last one waits for it and is the last."""
     disk, ident, writers = original("_thread", "allocate_lock")(), original("_thread", "get_ident"), []
-    write = Share.write
+    write, encoded_at = Share.write, []
 
     def slow(share, encoded):
         writers.append(ident())
         disk.acquire(timeout=10)
         write(share, encoded)
         disk.release()
+        writers.append("ended")
 
     monkeypatch.setattr(Share, "write", slow)
+    monkeypatch.setattr(module, "encode", lambda numbers: encoded_at.append(ident()) or encode(numbers))
     disk.acquire()
     found = Metrics(tmp_path, interval=0.001)
     found.start()
@@ -254,7 +257,7 @@ def test_a_slow_disk_holds_neither_the_loop_nor_what_is_counted_meanwhile(tmp_pa
         gevent.sleep(0.001)
     found.events()["retry.scheduled"]("retry.scheduled", {"upstream": "catalog"})
     gevent.sleep(0.02)
-    assert len(writers) == 1
+    assert (len(writers), len(encoded_at)) == (1, 1)
 
     def recover():
         original("time", "sleep")(0.02)
@@ -262,8 +265,9 @@ def test_a_slow_disk_holds_neither_the_loop_nor_what_is_counted_meanwhile(tmp_pa
 
     original("_thread", "start_new_thread")(recover, ())
     found.stop()
-    assert len(writers) == 2
-    assert writers[0] != ident() == writers[1]
+    assert writers == [writers[0], "ended", ident(), "ended"]
+    assert writers[0] != ident()
+    assert encoded_at == [ident(), ident()]
     assert Share(tmp_path).others()["fastdag_retries_total", "catalog"] == [1]
 
 

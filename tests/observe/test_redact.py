@@ -35,7 +35,7 @@ PIECES = (
     "ghp_0123456789abcdef",
     "github_pat_0123456789",
     "AKIAIOSFODNN7EXAMPLE",
-    "AIzaSyA0123456789_abcdef",
+    "AIzaSyA0123456789-abcdef",
 )
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -68,7 +68,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_X
         ("?token[]=abc&token%5B%5D=def&token[0]=ghi", "?token[]=***&token%5B%5D=***&token[0]=***"),
         ("?auth=abc&otp=123456&pass=x", "?auth=***&otp=***&pass=***"),
         ("/maps?key=AIzaSyA0123456789_abcdefghijklmnopqrst", "/maps?key=***"),
-        ("/maps/AIzaSyA0123456789_abcdefghijklmnopqrst", "/maps/***"),
+        ("/maps/AIzaSyA0123456789-abcdefghijklmnopqrst", "/maps/***"),
         ("cloned with ghp_16C7e42F292c6912E7710c838347Ae178B4a", "cloned with ***"),
         ("/github_pat_11ABCDEFG0123456789_abc/x", "/***/x"),
         ("/AKIAIOSFODNN7EXAMPLE/x", "/***/x"),
