@@ -64,9 +64,12 @@ class Counts:
         "_runs",
         "_started",
         "_waiting",
+        "one_of_several",
     )
 
     def __init__(self) -> None:
+        #: Whether the server has said that other processes serve the same (PEP 3333).
+        self.one_of_several = False
         self._requests: dict[tuple[str, str, str, int], list[float]] = {}
         self._attempts: dict[tuple[str, str, str, int, str], list[float]] = {}
         self._attempts_ended = Gathered(self._count_attempts)
@@ -123,7 +126,10 @@ class Counts:
 
     def _request_started(self, method: str, _path: str, _id: str, environ: Mapping[str, Any]) -> None:
         key = method if method in METHODS else OTHER, environ["wsgi.url_scheme"]
-        self._started[key] = self._started.get(key, 0) + 1
+        number = self._started.get(key)
+        if number is None:
+            number, self.one_of_several = 0, bool(environ.get("wsgi.multiprocess"))
+        self._started[key] = number + 1
 
     def _request_ended(
         self,

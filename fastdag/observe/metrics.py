@@ -49,6 +49,7 @@ class Metrics:
         self._counts = Counts()
         self._share: Share | None = None
         self._timer: Any = None
+        self._warned = False
         self._writer: Greenlet[[], None] | None = None
         self._writing = original("_thread", "allocate_lock")()  # who holds it writes; native threads wait for it
 
@@ -104,6 +105,11 @@ class Metrics:
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """What `/metrics` says, in the format that suits an Accept header, and its media type."""
+        if self._share is None and self._counts.one_of_several and not self._warned:
+            self._warned = True
+            log.warning(
+                "these metrics are of one worker of several: %s names no directory to add them up in", DIRECTORY
+            )
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collector(self.numbers()))
         encode, media_type = choose_encoder(accept)

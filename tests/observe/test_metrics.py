@@ -6,18 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gevent
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fastdag.concurrency import original
 from fastdag.errors import UpstreamConnectError, UpstreamTimeout
 from fastdag.graph import Graph
-from fastdag.observe import metrics as module
 from fastdag.observe.families import FAMILIES
 from fastdag.observe.install import Observers
 from fastdag.observe.metrics import DIRECTORY, Metrics
-from fastdag.observe.share import Share, encode
 from fastdag.upstream.policies.breaker import Breaker
 from tests.observe.common import client, shop, upstream
 
@@ -166,6 +162,18 @@ def test_metrics_are_served_with_ops_only(metrics):
 
 # -- several workers
 
+
+@pytest.mark.parametrize(("several", "directory", "warnings"), [(True, False, 1), (True, True, 0), (False, False, 0)])
+def test_metrics_of_one_worker_of_several_are_warned_of_once(tmp_path, caplog, several, directory, warnings):
+    found = Metrics(tmp_path if directory else None)
+    found.start()
+    client(shop(upstream()), found).get("/products/7", extra_environ={"wsgi.multiprocess": several})
+    found.exposition()
+    found.exposition()
+    found.stop()
+    assert caplog.text.count("one worker of several: FASTDAG_METRICS_DIR names no directory") == warnings
+
+
 WORKER = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent
@@ -234,60 +242,3 @@ def test_two_workers_add_up_and_nothing_is_lost_however_they_end(worker, tmp_pat
     last.start()
     assert scrape(last)[RETRIES] == 8
     last.stop()
-
-
-def test_a_slow_disk_holds_neither_the_loop_nor_what_is_counted_meanwhile(tmp_path, monkeypatch):
-    """A write that does not end: the loop goes on, no other begins, and the last one waits for it and is the last."""
-    disk, ident, writers = original("_thread", "allocate_lock")(), original("_thread", "get_ident"), []
-    write, encoded_at = Share.write, []
-
-    def slow(share, encoded):
-        writers.append(ident())
-        disk.acquire(timeout=10)
-        write(share, encoded)
-        disk.release()
-        writers.append("ended")
-
-    monkeypatch.setattr(Share, "write", slow)
-    monkeypatch.setattr(module, "encode", lambda numbers: encoded_at.append(ident()) or encode(numbers))
-    disk.acquire()
-    found = Metrics(tmp_path, interval=0.001)
-    found.start()
-    while not writers:
-        gevent.sleep(0.001)
-    found.events()["retry.scheduled"]("retry.scheduled", {"upstream": "catalog"})
-    gevent.sleep(0.02)
-    assert (len(writers), len(encoded_at)) == (1, 1)
-
-    def recover():
-        original("time", "sleep")(0.02)
-        disk.release()
-
-    original("_thread", "start_new_thread")(recover, ())
-    found.stop()
-    assert writers == [writers[0], "ended", ident(), "ended"]
-    assert writers[0] != ident()
-    assert encoded_at == [ident(), ident()]
-    assert Share(tmp_path).others()["fastdag_retries_total", "catalog"] == [1]
-
-
-def test_what_a_thread_has_not_begun_to_write_when_it_stops_is_not_written(tmp_path):
-    found = Metrics(tmp_path)
-    found.start()
-    share = found._share
-    found.events()["retry.scheduled"]("retry.scheduled", {"upstream": "catalog"})
-    found.stop()
-    assert found._write_unless_stopped(share, encode({("fastdag_retries_total", "catalog"): [5]})) is None
-    assert Share(tmp_path).others()["fastdag_retries_total", "catalog"] == [1]
-
-
-def test_what_cannot_be_written_is_written_later(tmp_path, caplog):
-    found = Metrics(tmp_path / "shared")
-    found.start()
-    (tmp_path / "shared").rename(tmp_path / "away")
-    found.events()["retry.scheduled"]("retry.scheduled", {"upstream": "catalog"})
-    found._write()
-    assert "metrics could not be written" in caplog.text
-    (tmp_path / "away").rename(tmp_path / "shared")
-    found.stop()
-    assert Share(tmp_path / "shared").others()["fastdag_retries_total", "catalog"] == [1]
