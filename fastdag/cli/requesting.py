@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import setup_testing_defaults
 
 from fastdag.cli.trouble import Trouble
+from fastdag.errors import told
 from fastdag.web.app import App
 
 __all__ = ["Answer", "Asked", "ask", "asked"]
@@ -98,6 +99,11 @@ def ask(app: App, request: Asked) -> Answer:
             close = getattr(body, "close", None)
             if close is not None:
                 close()
+    except SystemExit as error:
+        raise Trouble(
+            f"the app ended its process when it was asked {request.name}: SystemExit: {told(error)}",
+            "what it needs is not there, or a start hook or middleware calls sys.exit without need",
+        ) from error
     finally:
         app.stop()
     return Answer(*answered, content)

@@ -163,3 +163,10 @@ def test_a_header_with_a_line_break_or_a_control_character_is_refused(fastdag, h
 
 def test_a_header_may_hold_a_tab_and_what_is_no_ascii(data):
     assert data("call", "GET", "/echo", "-H", "Accept-Language: d\te\u00e9\u00a0")["status"] == 200
+
+
+def test_an_app_that_ends_the_process_when_it_starts(write, fastdag):
+    write("import sys\napp = App(on_start=lambda: sys.exit('no TOKEN'))\n")
+    result = fastdag("call", "GET", "/readyz")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the app ended its process when it was asked GET /readyz: SystemExit: no TOKEN" in result.stderr

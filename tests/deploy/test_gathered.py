@@ -174,5 +174,16 @@ def test_without_memory_for_files_it_is_among_the_temporary_ones(tmp_path, monke
     assert [str(path) for path in tmp_path.iterdir()] == [os.environ[DIRECTORY]]
 
 
+def test_it_belongs_to_those_who_work_there(monkeypatch):
+    """A master that is root has workers that are not (`user`, `group`)."""
+    given = []
+    monkeypatch.setattr(os, "chown", lambda path, uid, gid: given.append((uid, gid)))
+    monkeypatch.setenv(DIRECTORY, "")
+    make_directory(SimpleNamespace(cfg=SimpleNamespace(uid=10001, gid=10002)))
+    remove_directory(MASTER)
+    assert given == [(10001, 10002)]
+    assert not made_by(os.getpid())
+
+
 def test_it_is_the_name_that_metrics_look_for():
     assert DIRECTORY == metrics.DIRECTORY
