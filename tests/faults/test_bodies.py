@@ -132,7 +132,7 @@ def test_iterable_that_does_not_let_itself_be_interrupted(client):
 
 
 def test_streamed_answer_that_nobody_reads_is_closed_at_its_deadline(client):
-    answer = client.call(client.upstream.script(("send", OK)), stream=True, seconds=0.1)
+    answer = client.call(client.upstream.script(("send", OK)), stream=True, seconds=1.0)
     assert eventually(lambda: "[0 active, 0 idle]" in repr(client.transport))
     assert client.transport.dropped == {"timeout": 1}
     assert answer.content == b"ok", "what has come can still be read"
