@@ -9,7 +9,7 @@ monkey.patch_all()
 import gc
 import os
 
-from fastdag.server.gathered import make_directory, remove_directory
+from fastdag.server.metrics_directory import make_directory, remove_directory
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from fastdag.server.gathered import make_directory, remove_directory
+from fastdag.server.metrics_directory import make_directory, remove_directory
 
 worker_class = "fastdag.server.GeventWorker"
 

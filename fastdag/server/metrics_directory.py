@@ -1,6 +1,6 @@
 """Hooks for gunicorn's configuration: one directory, in memory, where all workers of a master gather their metrics.
 
-    from fastdag.server.gathered import make_directory, remove_directory
+    from fastdag.server.metrics_directory import make_directory, remove_directory
 
     when_ready = make_directory
     on_exit = remove_directory

@@ -17,7 +17,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from fastdag.observe import metrics
-from fastdag.server.gathered import DIRECTORY, make_directory, remove_directory
+from fastdag.server.metrics_directory import DIRECTORY, make_directory, remove_directory
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "fastdag/cli/template/gunicorn.conf.py.tmpl"
@@ -167,7 +167,7 @@ def test_a_successor_makes_one_of_its_own_and_each_removes_its_own(tmp_path, mon
 
 
 def test_without_memory_for_files_it_is_among_the_temporary_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr("fastdag.server.gathered._MEMORY", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("fastdag.server.metrics_directory._MEMORY", str(tmp_path / "nowhere"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv(DIRECTORY, "")
     make_directory(MASTER)
