@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fastdag.errors import InvalidValue
 from fastdag.upstream.call import Call, Host
@@ -18,9 +18,9 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class RequestLine:
-    """What all requests to one host have in common, made once; and the headers that the last of them had."""
+    """What all requests to one host have in common, made once; and what the last of them ended with."""
 
-    __slots__ = ("_after", "_block", "_headers", "_prefix")
+    __slots__ = ("_after", "_block", "_headers", "_prefix", "_promise", "_rest")
 
     def __init__(self, host: Host) -> None:
         authority = host.authority
@@ -30,28 +30,38 @@ class RequestLine:
         self._after = f" HTTP/1.1\r\nHost: {authority}\r\n"
         self._headers: Sequence[tuple[str, str]] | None = None
         self._block = b""
+        self._promise: tuple[str, str] | None = None
+        self._rest = b""  # of a request without a body, behind its target
 
     def head(self, call: Call) -> bytes:
         """The head of a request. What was encoded above is trusted, but no character can start a line of its own."""
-        method, body = call.method, call.body
+        method = call.method
         text = f"{method} {self._prefix}{call.target}"
         if not (text.isascii() and text.isprintable() and text.count(" ") == 1):
             raise InvalidValue("the request's target is not percent-encoded")
         if call.headers is not self._headers:  # the calls of one request share theirs
             self._block = _block(call.headers)
             self._headers = call.headers
-        text += self._after
-        if call.promise is not None:
-            name, value = call.promise
-            text += f"{name}: {value}\r\n"
-        if body is None:
-            if method in _WITH_BODY:
-                text += "Content-Length: 0\r\n"
-        elif isinstance(body, bytes):
-            text += f"Content-Length: {len(body)}\r\n"
-        else:
-            text += "Transfer-Encoding: chunked\r\n"
-        return text.encode("latin-1") + self._block
+            self._rest = b""
+        if call.body is not None or method in _WITH_BODY:
+            return text.encode() + self._tail(call.promise, _framing(call.body))
+        if call.promise is not self._promise or not self._rest:
+            self._promise = call.promise
+            self._rest = self._tail(call.promise, "")
+        return text.encode() + self._rest
+
+    def _tail(self, promise: tuple[str, str] | None, framing: str) -> bytes:
+        """All that stands behind the target."""
+        text = self._after
+        if promise is not None:
+            text += f"{promise[0]}: {promise[1]}\r\n"
+        return (text + framing).encode("latin-1") + self._block
+
+
+def _framing(body: bytes | Iterable[bytes] | None) -> str:
+    if body is None:
+        return "Content-Length: 0\r\n"
+    return f"Content-Length: {len(body)}\r\n" if isinstance(body, bytes) else "Transfer-Encoding: chunked\r\n"
 
 
 def _block(headers: Sequence[tuple[str, str]]) -> bytes:

@@ -143,9 +143,13 @@ class Connection:
 
     def wait(self) -> None:
         """Wait until the answer is whole (its head, if it is read piece by piece), or raise what became of it."""
-        inbound = self.inbound
-        while not (self.done or (self._streaming and inbound.headed)):
-            self.wait_for_news()
+        switch = getcurrent().switch
+        try:
+            while not (self.done or (self._streaming and self.inbound.headed)):
+                self._waiting = switch
+                self._hub.switch()
+        finally:
+            self._waiting = None
         if self.error is not None:
             raise self.error
 
@@ -184,12 +188,10 @@ class Connection:
 
     def verdict(self) -> str:
         """Why this connection cannot be used for another exchange, or an empty string."""
-        inbound = self.inbound
-        if inbound.extra:
-            return "unsolicited_bytes"
-        if self._pending or self.unfinished:
-            return "early_answer"
-        return "" if inbound.reusable else "not_kept_alive"
+        inbound, cut = self.inbound, self._pending or self.unfinished
+        if inbound.reusable and not (inbound.extra or cut):
+            return ""
+        return "unsolicited_bytes" if inbound.extra else "early_answer" if cut else "not_kept_alive"
 
     def is_silent(self) -> bool:
         """Whether the connection is open and has nothing to say, as an idle one should. The loop may not have had a
@@ -221,7 +223,9 @@ class Connection:
             return False
         if whole:
             self.done = True
-            self._wake()
+            waiting, self._waiting = self._waiting, None  # `_wake`, on the path of every call
+            if waiting is not None:
+                waiting()
             return False
         if self._streaming and self.inbound.headed:
             self._wake()

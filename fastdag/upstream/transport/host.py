@@ -94,17 +94,18 @@ class HostPool:
         deadline = started + _NEVER if call.deadline is None else call.deadline
         if deadline <= started:
             raise UpstreamTimeout("no time is left for the call")
-        head, body = self._line.head(call), call.body
-        parts = (head, b"") if body is None else framed(head, call)
-        repeatable = call.idempotent and (body is None or _repeatable(call))
+        head, rest, repeatable = self._line.head(call), b"", call.idempotent
+        if call.body is not None:
+            head, rest = framed(head, call)
+            repeatable = repeatable and _repeatable(call)
         connection = self.take(started, _FOREVER if repeatable else self._patience / 2)
         if connection is not None:
             try:
-                return self._exchange(connection, call, parts, started, deadline)
+                return self._exchange(connection, call, head, rest, started, deadline)
             except UpstreamConnectError as error:
                 if not repeatable and (error.sent or not _repeatable(call)):
                     raise
-        return self._exchange(self._connect(deadline), call, parts, started, deadline)
+        return self._exchange(self._connect(deadline), call, head, rest, started, deadline)
 
     def launch(self, connection: Connection, call: Call, started: float) -> None:
         """Send a call without a body on a connection that was taken, for somebody who listens to it. `land` or
@@ -127,7 +128,7 @@ class HostPool:
     def send_afresh(self, call: Call, started: float) -> Response:
         """Send a call without a body again, on a new connection: the old one was stale."""
         deadline = started + _NEVER if call.deadline is None else call.deadline
-        return self._exchange(self._connect(deadline), call, (self._line.head(call), b""), started, deadline)
+        return self._exchange(self._connect(deadline), call, self._line.head(call), b"", started, deadline)
 
     def sweep(self, moment: float) -> bool:
         """Close what has been idle for too long; whether something idle is left."""
@@ -177,17 +178,18 @@ class HostPool:
         """Keep a connection for the next call, or close it; the time."""
         moment = now()
         cause = connection.verdict()
-        idle = self._longest_idle
-        promised = connection.inbound.keep_alive
+        idle, promised = self._longest_idle, connection.inbound.keep_alive
         if promised is not None and promised < idle:
             idle = promised
         if cause or connection.closed or self._retired or not idle:
             connection.close(cause or "not_kept_alive")
             return moment
         connection.idle_since = moment
-        connection.usable_until = min(moment + idle, connection.retire_at)
+        until = moment + idle
+        connection.usable_until = until if until < connection.retire_at else connection.retire_at
+        if not self._idle:  # else it was seen to when the first was kept
+            self._sweep_later()
         self._idle[connection] = None
-        self._sweep_later()
         return moment
 
     def _closed(self, connection: Connection, cause: str) -> None:
@@ -204,13 +206,13 @@ class HostPool:
     # Exchanges
 
     def _exchange(
-        self, connection: Connection, call: Call, parts: tuple[bytes, bytes], started: float, deadline: float
+        self, connection: Connection, call: Call, head: bytes, rest: bytes, started: float, deadline: float
     ) -> Response:
         try:
             connection.start(call.method == "HEAD", call.max_bytes, deadline, call.stream)
-            connection.write(parts[0])
+            connection.write(head)
             if call.body is not None:
-                self._write_rest(connection, call, parts[1], deadline)
+                self._write_rest(connection, call, rest, deadline)
             connection.wait()
             if call.stream:
                 return self._streamed(connection, call, started, deadline)
@@ -223,20 +225,15 @@ class HostPool:
 
     def _response(self, connection: Connection, call: Call, started: float, deadline: float) -> Response:
         inbound = connection.inbound
-        status, head, body, encoding = inbound.status, inbound.head, inbound.body, inbound.encoding
+        encoding = inbound.encoding
+        body, inbound.body = inbound.body, b""  # an idle connection holds on to no body
         if type(body) is not bytes:
             body = bytes(body)
         ended = self._release(connection)
         if encoding and body:
             body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
             ended = now()
-        return Response(
-            status,
-            Headers(head=head),
-            body,
-            self._base + call.target,
-            ended - started,
-        )
+        return Response(inbound.status, Headers(head=inbound.head), body, self._base + call.target, ended - started)
 
     def _write_rest(self, connection: Connection, call: Call, rest: bytes, deadline: float) -> None:
         if rest:

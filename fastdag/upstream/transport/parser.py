@@ -39,7 +39,6 @@ class Inbound:
     """
 
     __slots__ = (
-        "_framed",
         "_interim",
         "_is_head",
         "_max_bytes",
@@ -65,6 +64,11 @@ class Inbound:
         self._options = options
         self._parser: Any = None
         self._partial = bytearray()
+        self._until_close: bool | None = None  # whether the body ends with the connection, once somebody had to ask
+        self.status = 0
+        self.head = b""
+        self.body: bytes | bytearray = b""
+        self.keep_alive: float | None = None
         self.begin(False, 0)
 
     def begin(self, is_head: bool, max_bytes: int) -> None:
@@ -73,15 +77,11 @@ class Inbound:
             self._parser = HttpResponseParser(self)
         self._is_head = is_head
         self._max_bytes = max_bytes
-        self._interim = 0
-        self._size = self._wire = 0
-        self._framed = self._until_close = False
+        self._interim = self._size = self._wire = 0
+        self._until_close = None
         self.received = self.headed = self.complete = self.extra = self.reusable = False
-        self.status = 0
-        self.head = b""
-        self.body: bytes | bytearray = b""
-        self.encoding = b""
-        self.keep_alive: float | None = None
+        self.body = self.encoding = b""
+        self.keep_alive = None
 
     def close(self) -> None:
         """Let go of the parser, which holds this object in a circle."""
@@ -120,9 +120,14 @@ class Inbound:
             whole = 4 < size <= self._options.max_header_bytes and not (self._partial or self._is_head)
             if whole and data.startswith(_VERSION) and data[9] != _INTERIM:
                 # The way of most answers: a final one, from its first byte, and what came along with its head.
-                self._wire = len(data) - size
-                self._execute(data)
+                try:
+                    self._parser.feed_data(data)
+                except (HttpParserError, HttpParserUpgrade) as error:
+                    self._misread(error)
                 self._end_head(data[:size])
+                self._wire = wire = len(data) - size
+                if self.complete and wire == self._size <= self._max_bytes:
+                    return True
                 data = b""
         while not self.headed:
             rest = self._feed_head(data)
@@ -136,13 +141,13 @@ class Inbound:
         if self.complete:
             if self._wire != self._size and not self.extra:
                 self.extra = self._breaks_follow(came)
-        elif not self._framed:
+        elif self._until_close is None:
             self._frame()
         return self.complete
 
     def finish(self) -> bool:
         """The connection has ended cleanly; whether that was the end of the answer."""
-        self.complete = self.complete or self._until_close
+        self.complete = self.complete or bool(self._until_close)
         return self.complete
 
     def take(self) -> bytes:
@@ -228,7 +233,6 @@ class Inbound:
 
     def _frame(self) -> None:
         """How the body will end, asked once for an answer that did not come in one piece."""
-        self._framed = True
         head = self.head.lower()
         length = _value(head, b"\r\ncontent-length:")
         if int(length or 0) > self._max_bytes:
@@ -249,9 +253,12 @@ class Inbound:
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            if not self.complete:
-                raise UpstreamProtocolError(f"the answer is no HTTP: {error}") from error
-            self.extra = True  # whatever it is, it lies beyond the answer
+            self._misread(error)
+
+    def _misread(self, error: Exception) -> None:
+        if not self.complete:
+            raise UpstreamProtocolError(f"the answer is no HTTP: {error}") from error
+        self.extra = True  # whatever it is, it lies beyond the answer
 
 
 def _value(head: bytes, name: bytes) -> bytes:

@@ -54,7 +54,7 @@ class Alarm:
 
     def set(self, deadline: float) -> None:
         self._deadline = deadline
-        if self._timer is None or deadline < self._due:
+        if deadline < self._due:
             self._start(deadline)
         else:
             self._timer.ref = True
@@ -67,6 +67,7 @@ class Alarm:
 
     def stop(self) -> None:
         timer, self._timer = self._timer, None
+        self._due = _NEVER
         if timer is not None:
             timer.stop()
             timer.close()
