@@ -11,7 +11,7 @@ from fastdag.errors import UpstreamError, UpstreamRejected
 from fastdag.events import Instrument, Instruments
 from fastdag.upstream.behalf import forwarded, outbound
 from fastdag.upstream.call import Call, Response
-from fastdag.upstream.encode import Body, encode_body, encode_headers, encode_target, header_names, token
+from fastdag.upstream.encode import Body, encode_body, encode_headers, encode_path, encode_target, header_names, token
 from fastdag.upstream.flight import Flight
 from fastdag.upstream.options import (
     POLICIES,
@@ -93,7 +93,8 @@ class Upstream:
         self._forward = header_names(f"{name}: forward_headers", forward_headers)
         self._defaults = {"user-agent": ("User-Agent", "fastdag")}
         self._defaults.update((key.lower(), (key, value)) for key, value in encode_headers(headers))
-        self._ours: Sequence[tuple[str, str]] = ()
+        # What calls without headers of their own send, for as long as they are made for the same request.
+        self._ours: Sequence[tuple[str, str]] | None = None if self._forward else ()
         self._shared = tuple(self._defaults.values())
         #: Who is told about this upstream's calls, attempts and connections.
         self.instruments = Instruments()
@@ -121,22 +122,22 @@ class Upstream:
         self.instruments.on(name, instrument)
 
     def get(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.request("GET", path, **call)
+        return self.send(self.compose("GET", path, **call))
 
     def head(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.request("HEAD", path, **call)
+        return self.send(self.compose("HEAD", path, **call))
 
     def post(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.request("POST", path, **call)
+        return self.send(self.compose("POST", path, **call))
 
     def put(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.request("PUT", path, **call)
+        return self.send(self.compose("PUT", path, **call))
 
     def patch(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.request("PATCH", path, **call)
+        return self.send(self.compose("PATCH", path, **call))
 
     def delete(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.request("DELETE", path, **call)
+        return self.send(self.compose("DELETE", path, **call))
 
     def request(self, method: str, path: str, **call: Unpack[CallOptions]) -> Response:
         """Call the upstream. The path is below the base URL, whatever it looks like: no path changes the host.
@@ -164,11 +165,11 @@ class Upstream:
         **policies: Any,
     ) -> Call:
         """The call that `request` would send, checked and encoded."""
-        body, content_type = encode_body(json, data)
+        body, content_type = (None, None) if json is None and data is None else encode_body(json, data)
         return self.prepare(
             method if method in _IDEMPOTENT else token("a method", method).upper(),
-            encode_target(path, params),
-            encode_headers(headers),
+            encode_target(path, params) if params else encode_path(path),
+            encode_headers(headers) if headers else (),
             body,
             content_type,
             header_names("forward_headers", forward_headers) if forward_headers else (),
@@ -195,10 +196,13 @@ class Upstream:
     ) -> Call:
         """A call that `send` can send, from what has been checked and encoded already, as a fetch node does."""
         scope = SCOPE.get()
+        ours = outbound(scope)
         return Call(
             method,
             target,
-            self._headers(scope, headers, content_type, forward),
+            self._shared
+            if ours is self._ours and not (headers or forward or content_type)
+            else self._headers(scope, ours, headers, content_type, forward),
             body,
             self.hosts[0],
             None if scope is None else scope.deadline,
@@ -234,16 +238,16 @@ class Upstream:
     def _headers(
         self,
         scope: Scope | None,
+        ours: Sequence[tuple[str, str]],
         given: Sequence[tuple[str, str]],
         content_type: str | None,
         forward: Sequence[str],
     ) -> tuple[tuple[str, str], ...]:
-        defaults, ours = self._defaults, outbound(scope)
+        defaults = self._defaults
         forward = (*self._forward, *forward) if forward else self._forward
-        if not given and not forward and content_type is None:
-            if ours is not self._ours:  # the calls of one request share what they send, down to the bytes
-                more = (header for header in ours if header[0].lower() not in defaults)
-                self._ours, self._shared = ours, (*defaults.values(), *more)
+        if not given and not forward and content_type is None:  # such calls share what they send, down to the bytes
+            more = (header for header in ours if header[0].lower() not in defaults)
+            self._ours, self._shared = ours, (*defaults.values(), *more)
             return self._shared
         # Whoever is nearer to the call decides: the call, then the client's request, then the upstream's defaults.
         headers = {name.lower(): (name, value) for name, value in ours} | defaults

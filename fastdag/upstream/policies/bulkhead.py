@@ -106,13 +106,17 @@ class _Layer:
         self._slots = site.keep("bulkhead", Slots)
 
     def send(self, call: Call) -> Response:
-        slots = self._slots
-        if not slots.take(self._limit):
+        slots = self._slots  # `take` and `release`, on the path of every call
+        if slots.in_flight < self._limit and not slots.waiting:
+            slots.in_flight += 1
+        else:
             self._wait(call)
         try:
             return self._send(call)
         finally:
-            slots.release()
+            slots.in_flight -= 1
+            if slots.waiting:
+                slots.call_next()
 
     def _wait(self, call: Call) -> None:
         """Come back with a slot, or not at all."""
