@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from contextvars import copy_context
 from typing import Any, Protocol
 
 from fastdag.concurrency import GreenletExit
@@ -25,10 +24,6 @@ class Ground(Protocol):
     @property
     def name(self) -> str:
         """The upstream's."""
-
-    @property
-    def observed(self) -> bool:
-        """Whether somebody is told in the contextvars that a call was made in."""
 
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
@@ -55,12 +50,21 @@ class Flight:
         "about", "call", "done", "started", "total", "within",
     )  # fmt: skip
 
-    def __init__(self, runway: Ground, call: Call, pool: HostPool, started: float, about: About | None) -> None:
+    def __init__(
+        self,
+        runway: Ground,
+        call: Call,
+        pool: HostPool,
+        connection: Connection | None,
+        started: float,
+        within: Callable[..., Any] = operator.call,
+        about: About | None = None,
+    ) -> None:
         self._runway = runway
         self._pool = pool
-        self._connection: Connection | None = None
+        self._connection = connection
         #: `within(tell, *values)`: in the contextvars that the call was made in, where somebody might look into them.
-        self.within: Callable[..., Any] = copy_context().run if runway.observed else operator.call
+        self.within = within
         self._end: Response | UpstreamError | None = None
         self._entered = False
         self._on_landing: Callable[[Flight], object] | None = None
@@ -69,12 +73,6 @@ class Flight:
         self.total = call.deadline
         self.about = about
         self.done = False
-
-    def take_off(self, connection: Connection) -> None:
-        self._connection = connection
-        self._pool.launch(connection, self.call, self.started)
-        if connection.done:  # it was lost at once
-            self._touch_down(connection)
 
     def listen(self, on_landing: Callable[[Flight], object]) -> bool:
         """Say who is to be told; false if it is down already, and then nobody will be."""
@@ -93,26 +91,27 @@ class Flight:
             connection.listen(self._news)
             return
         self._on_landing = None
-        self._touch_down(connection)
+        self.touch_down(connection)
         on_landing(self)
 
-    def _touch_down(self, connection: Connection) -> None:
+    def touch_down(self, connection: Connection) -> None:
         """Take what the connection brought. Unless the connection was stale, it is entered in the books at once, as it
         would be if a greenlet had waited: the run may end in this turn of the loop."""
         self._connection = None
+        runway, end = self._runway, None
         try:
-            self._end = self._pool.land(connection, self.call, self.started)
+            self._end = end = self._pool.land(connection, self.call, self.started)
         except UpstreamError as error:
-            error.upstream = error.upstream or self._runway.name
+            error.upstream = error.upstream or runway.name
             self._end = error
-        if isinstance(self._end, UpstreamConnectError):
-            return
+            if isinstance(error, UpstreamConnectError):
+                return
         self._entered = True
-        self._runway.enter(self, self._end)
-        if not self._runway.repeats(self._end):
+        runway.enter(self, self._end)
+        if (end is not None and end.status_code < 500) or not runway.repeats(self._end):
             self.done = True
             if self.about is not None:
-                self._runway.tell_end(self, self._end)
+                runway.tell_end(self, self._end)
 
     def result(self) -> Response:
         """The answer; or what the layers make of a failure, which may take its time."""

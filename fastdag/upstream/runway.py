@@ -1,10 +1,10 @@
-"""Calls without a greenlet: what the layers of a stack do for a call that goes well, in one piece.
+"""What the layers of a stack do for a call that goes well, in one piece.
 
 Most calls are the same: the breaker is closed, a slot is free, a connection is idle, and the answer comes in time.
-Such a call needs nobody to wait for it: it is sent, and a callback of the loop takes the answer. That spares a
-greenlet, its switches, and a frame per layer. Whatever is not so from the start goes through the layers, in a
-greenlet. Whatever goes wrong on the way is brought to its end in one: a fresh connection for a stale one, further
-attempts.
+Such a call is spared a frame per layer (`send`). It even needs nobody to wait for it: it is sent, and a callback of
+the loop takes the answer, which spares a greenlet and its switches (`start`). Whatever is not so from the start goes
+through the layers. Whatever goes wrong on the way is brought to its end in a greenlet: a fresh connection for a stale
+one, further attempts.
 
 The layers stay the ones that decide. Here is no rule of their own: what they remember and what they allot is theirs,
 and `tests/upstream/test_flight.py` compares what both ways leave behind.
@@ -12,8 +12,11 @@ and `tests/upstream/test_flight.py` compares what both ways leave behind.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
+from contextvars import copy_context
 
+from fastdag.concurrency import Timeout, get_hub
 from fastdag.deadline import earliest
 from fastdag.errors import UpstreamConnectError, UpstreamError
 from fastdag.events import TOGETHER
@@ -27,8 +30,10 @@ from fastdag.upstream.policies.retry import Retry, Retrying
 from fastdag.upstream.policies.total import Total
 from fastdag.upstream.policies.verdict import failed, worth_another
 from fastdag.upstream.site import Policy, Site
+from fastdag.upstream.transport.connection import Connection
 from fastdag.upstream.transport.host import HostPool
 from fastdag.upstream.transport.native import NativeTransport
+from fastdag.upstream.transport.process import PROCESS
 
 __all__ = ["Runway"]
 
@@ -49,15 +54,19 @@ class Runway:
     """Where the calls of one stack take off, if they can. Made by `Runway.of`."""
 
     __slots__ = (
-        "_attempts", "_breaker", "_circuit", "_host", "_limit", "_retrying", "_site", "_slots", "_transport", "name",
+        "_attempts", "_breaker", "_circuit", "_clock", "_host", "_instruments", "_limit", "_pool", "_retrying",
+        "_slots", "_timeout", "_transport", "name",
     )  # fmt: skip
 
     def __init__(self, site: Site, transport: NativeTransport, policies: Policies, below_retry: Send) -> None:
         retry, breaker, bulkhead = policies["retry"], policies["breaker"], policies["bulkhead"]
         self.name = site.name
-        self._site = site
+        self._clock = site.clock
+        self._timeout = site.timeout
+        self._instruments = site.instruments
         self._host = site.hosts[0]
         self._transport = transport
+        self._pool: HostPool | None = None  # the transport's for this host, as it was last asked for
         self._attempts = Attempts(site, transport.send)
         self._retrying = Retrying(retry, site, below_retry) if isinstance(retry, Retry) else None
         self._breaker = breaker if isinstance(breaker, Breaker) else None
@@ -73,48 +82,92 @@ class Runway:
             return cls(site, site.transport, policies, below_retry)
         return None
 
-    @property
-    def observed(self) -> bool:
-        """Whether somebody is told in the contextvars that a call was made in."""
-        mapped = self._site.instruments.mapped
-        return "attempt" in mapped or "call" in mapped
+    def send(self, call: Call) -> Response | None:
+        """Send a call for a caller who waits; `None` if it has to go through the layers, and is as it was."""
+        if "attempt" in self._instruments.heard:
+            return None
+        cleared = self._clear(call)
+        if cleared is None:
+            return None
+        pool, connection, now = cleared
+        total = call.deadline
+        try:
+            try:
+                self._attempts.allot(call, now)
+                pool.launch(connection, call, now)
+                connection.wait()
+            except BaseException:
+                connection.close("cancelled")
+                raise
+            response = pool.land(connection, call, now)
+        except BaseException as error:
+            return self._astray(call, error, pool, now, total)
+        if response.status_code >= 500:
+            return self._astray(call, response, pool, now, total)
+        call.deadline, call.promise = total, None
+        slots, circuit = self._slots, self._circuit
+        if slots is not None:
+            slots.in_flight -= 1
+            if slots.waiting:
+                slots.call_next()
+        if circuit is not None and circuit.state == CLOSED:
+            circuit.worked(self._clock())
+        return response
 
     def start(self, call: Call, about: About | None) -> Flight | None:
-        """Send a call, or leave it as it is for the layers. `about` is what is told of its start and its end."""
+        """Send a call that nobody waits for; `None` if it has to go through the layers, and is as it was. `about` is
+        what is told of its start and its end."""
+        cleared = self._clear(call)
+        if cleared is None:
+            return None
+        pool, connection, now = cleared
+        instruments = self._instruments
+        mapped = "attempt" in instruments.mapped or "call" in instruments.mapped
+        flight = Flight(self, call, pool, connection, now, copy_context().run if mapped else operator.call, about)
+        try:
+            self._attempts.allot(call, now)
+            if about is not None or "attempt.started" in instruments.heard:
+                flight.within(self._tell_start, flight)
+            pool.launch(connection, call, now)
+        except BaseException as error:
+            if isinstance(error, UpstreamError):
+                error.upstream = error.upstream or self.name
+            flight.drop(error)
+            raise
+        if connection.done:  # it was lost at once
+            flight.touch_down(connection)
+        return flight
+
+    def _clear(self, call: Call) -> tuple[HostPool, Connection, float] | None:
+        """What a call needs to take off: a pool, a connection of it, and the time from now on. The call has a slot and
+        its deadline, and counts as one. `None` if anything is not as it mostly is; then nothing was changed."""
         if call.body is not None or not call.idempotent or call.stream or call.timeout is not None or call.options:
             return None
-        if self._circuit is not None and self._circuit.state != CLOSED:
+        circuit, slots, pool = self._circuit, self._slots, self._pool
+        if circuit is not None and circuit.state != CLOSED:
             return None
-        pool = self._transport.pool(self._host)
-        if pool is None:
-            return None
-        now = self._site.clock()
-        total = call.deadline if self._site.timeout is None else earliest(call.deadline, now + self._site.timeout)
+        if pool is None or pool.hub is not get_hub() or pool.pid != PROCESS.pid or pool.retired:
+            pool = self._pool = self._transport.pool(self._host)
+            if pool is None:
+                return None
+        now, total = self._clock(), call.deadline
+        if self._timeout is not None:
+            total = earliest(total, now + self._timeout)
         if total is not None and total <= now:
             return None
-        if self._slots is not None and not self._slots.take(self._limit):
-            return None
+        if slots is not None:  # `take`, on the path of every call
+            if slots.in_flight >= self._limit or slots.waiting:
+                return None
+            slots.in_flight += 1
         connection = pool.take(now)
         if connection is None:
-            if self._slots is not None:
-                self._slots.release()
+            if slots is not None:
+                slots.release()
             return None
         if self._retrying is not None:
             self._retrying.began(now)
         call.deadline, call.host = total, self._host
-        flight = Flight(self, call, pool, now, about)
-        try:
-            self._attempts.allot(call, now)
-            if about is not None or "attempt.started" in self._site.instruments.heard:
-                flight.within(self._tell_start, flight)
-            flight.take_off(connection)
-        except BaseException as error:
-            if isinstance(error, UpstreamError):
-                error.upstream = error.upstream or self.name
-            connection.close("cancelled")
-            flight.drop(error)
-            raise
-        return flight
+        return pool, connection, now
 
     def repeats(self, end: Response | UpstreamError) -> bool:
         """Whether there may be another attempt after one that ended so."""
@@ -124,10 +177,9 @@ class Runway:
 
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
-        call, now = flight.call, self._site.clock()
-        instruments = self._site.instruments
-        if "attempt.ended" in instruments.heard:
-            heap = instruments.heaps["attempt.ended"]
+        call, now = flight.call, self._clock()
+        if "attempt.ended" in self._instruments.heard:
+            heap = self._instruments.heaps["attempt.ended"]
             if heap is None or not isinstance(end, Response):
                 flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
             else:
@@ -137,9 +189,11 @@ class Runway:
                 else:
                     alike.append(now - flight.started)
         call.deadline, call.promise = flight.total, None
-        if self._slots is not None:
-            self._slots.release()
-        circuit = self._circuit
+        slots, circuit = self._slots, self._circuit
+        if slots is not None:  # `release`, on the path of every call
+            slots.in_flight -= 1
+            if slots.waiting:
+                slots.call_next()
         if circuit is not None and circuit.state == CLOSED:
             if isinstance(end, Response) and end.status_code < 500:
                 circuit.worked(now)
@@ -167,14 +221,31 @@ class Runway:
             raise end
         except BaseException as error:
             if isinstance(error, UpstreamError):
-                error.upstream = error.upstream or self._site.name
+                error.upstream = error.upstream or self.name
             self.tell_end(flight, error)
             raise
         finally:
             del end  # an error knows this frame; if the frame knew it, both would wait for the garbage collector
 
+    def _astray(
+        self, call: Call, end: Response | BaseException, pool: HostPool, now: float, total: float | None
+    ) -> Response:
+        """A first attempt that failed while its caller waited: the same as with a flight."""
+        flight = Flight(self, call, pool, None, now)
+        flight.total = total
+        try:
+            if isinstance(end, Timeout):
+                self._attempts.blame(call, now)
+            if not isinstance(end, UpstreamConnectError):
+                self.enter(flight, end)
+            if isinstance(end, (Response, UpstreamError)):
+                return self.conclude(flight, end, pool)
+            raise end
+        finally:
+            del end  # as in `conclude`
+
     def _tell_start(self, flight: Flight) -> None:
-        instruments = self._site.instruments
+        instruments = self._instruments
         if flight.about is not None:
             instruments.emit("call.started", **flight.about)
         if "attempt.started" in instruments.heard:
@@ -185,8 +256,8 @@ class Runway:
         about = flight.about
         if about is not None:
             status, reason = _told(end)
-            elapsed = self._site.clock() - flight.started
-            emit = self._site.instruments.emit
+            elapsed = self._clock() - flight.started
+            emit = self._instruments.emit
             flight.within(lambda: emit("call.ended", **about, status=status, reason=reason, elapsed=elapsed))
 
 

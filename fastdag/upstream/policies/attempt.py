@@ -49,9 +49,8 @@ class Attempts:
             if "attempt" in site.instruments.heard:
                 return self._observed(call, now)
             return self._send(call)
-        except Timeout:  # the caller's own, thrown into this greenlet
-            usual = self._usual(call)
-            call.early = usual is not None and site.clock() - now < usual / 2
+        except Timeout:
+            self.blame(call, now)
             raise
         finally:
             call.deadline, call.promise = total, None
@@ -70,6 +69,11 @@ class Attempts:
                 raise UpstreamTimeout("no time was left for an attempt", upstream=self._site.name)
             call.early = usual is not None and deadline - now < usual / 2
             call.promise = self._promised(deadline - now)
+
+    def blame(self, call: Call, start: float) -> None:
+        """A time-out of the caller's own was thrown into its greenlet: note whether the host had half of its time."""
+        usual = self._usual(call)
+        call.early = usual is not None and self._site.clock() - start < usual / 2
 
     def _promised(self, seconds: float | None) -> tuple[str, str] | None:
         return None if self._header is None or seconds is None else (self._header, f"{seconds:.3f}")

@@ -55,30 +55,10 @@ class Connection:
     """
 
     __slots__ = (
-        "_alarm",
-        "_hub",
-        "_on_close",
-        "_pending",
-        "_pid",
-        "_poll",
-        "_reader",
-        "_recv",
-        "_send",
-        "_sent",
-        "_streaming",
-        "_turn",
-        "_waiting",
-        "_wire",
-        "_writer",
-        "closed",
-        "done",
-        "error",
-        "idle_since",
-        "inbound",
-        "retire_at",
-        "unfinished",
-        "usable_until",
-    )
+        "_alarm", "_hub", "_on_close", "_pending", "_pid", "_reader", "_recv", "_send", "_sent", "_streaming", "_turn",
+        "_waiting", "_wire", "_writer", "closed", "done", "error", "idle_since", "inbound", "poll", "retire_at",
+        "stop", "unfinished", "usable_until",
+    )  # fmt: skip
 
     def __init__(self, wire: Any, hub: Any, options: Options, on_close: Callable[[Connection, str], None]) -> None:
         self._wire = wire
@@ -93,6 +73,8 @@ class Connection:
         self.closed = self.unfinished = self._sent = self._streaming = False
         self._waiting: Any = None
         self._alarm = Alarm(hub.loop, self._on_late)
+        #: Ends an exchange; the connection stays open.
+        self.stop = self._alarm.rest
         self._pending: bytes | memoryview = b""
         self._writer: Any = None
         self.inbound = Inbound(options)
@@ -100,20 +82,23 @@ class Connection:
         fd = wire.fileno()
         poll = _poll()
         poll.register(fd, POLLIN)
-        self._poll = poll.poll
+        #: `poll(0)` is not empty where an idle connection has something to say; see `is_silent`.
+        self.poll = poll.poll
         self._reader = hub.loop.io(fd, READ, ref=False, priority=hub.loop.MAXPRI)
         self._reader.start(self._on_readable)
 
     # The caller's side
 
-    def start(self, is_head: bool, max_bytes: int, deadline: float, stream: bool = False) -> None:
-        """Begin an exchange. Whatever happens to it from here on, `stop` or `close` has to follow."""
+    def start(self, head: bytes, is_head: bool, max_bytes: int, deadline: float, stream: bool = False) -> None:
+        """Begin an exchange with the head of its request. Whatever happens to it from here on, `stop` or `close` has
+        to follow."""
         self._turn += 1
         self.done = self._sent = False
         self.error = None
         self._streaming = stream
         self.inbound.begin(is_head, max_bytes)
         self._alarm.set(deadline)
+        self._put(head)
 
     def write(self, data: bytes) -> None:
         """Send without waiting; what the socket does not take is sent by the loop."""
@@ -121,7 +106,10 @@ class Connection:
             return
         if self._pending:
             self._pending = bytes(self._pending) + data
-            return
+        else:
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
         try:
             count = self._send(data)
         except BlockingIOError:
@@ -165,10 +153,6 @@ class Connection:
         finally:
             self._waiting = None
 
-    def stop(self) -> None:
-        """End the exchange; the connection stays open."""
-        self._alarm.rest()
-
     def close(self, cause: str) -> None:
         """End the exchange and the connection."""
         if self.closed:
@@ -196,7 +180,7 @@ class Connection:
     def is_silent(self) -> bool:
         """Whether the connection is open and has nothing to say, as an idle one should. The loop may not have had a
         turn since it was closed."""
-        if not self.closed and self._poll(0):
+        if not self.closed and self.poll(0):
             self._on_readable()
         return not self.closed
 

@@ -21,6 +21,7 @@ from fastdag.upstream.transport.connect import Connector
 from fastdag.upstream.transport.connection import Connection
 from fastdag.upstream.transport.decode import Decoder, decoded
 from fastdag.upstream.transport.options import Options
+from fastdag.upstream.transport.process import PROCESS
 from fastdag.upstream.transport.stream import Body, send_pieces
 
 __all__ = ["HostPool", "OnDrop"]
@@ -43,7 +44,6 @@ class HostPool:
         "_connecting",
         "_connector",
         "_host",
-        "_hub",
         "_idle",
         "_line",
         "_longest_idle",
@@ -52,8 +52,10 @@ class HostPool:
         "_options",
         "_patience",
         "_patience_until",
-        "_retired",
         "_sweep_later",
+        "hub",
+        "pid",
+        "retired",
     )
 
     def __init__(
@@ -66,7 +68,8 @@ class HostPool:
         sweep_later: Callable[[], None],
     ) -> None:
         self._host = host
-        self._hub = hub
+        self.hub = hub
+        self.pid = PROCESS.pid
         self._options = options
         self._connector = connector
         self._on_drop = on_drop
@@ -76,7 +79,8 @@ class HostPool:
         self._base = host.url.rstrip("/")
         self._idle: dict[Connection, None] = {}  # a set in order of release
         self._open = self._connecting = 0
-        self._retired = False
+        #: Whether it was closed, and keeps no connections any more.
+        self.retired = False
         self._patience = _FOREVER
         self._patience_until = 0.0
 
@@ -115,15 +119,23 @@ class HostPool:
             connection.error = UpstreamConnectError("the connection was lost before the call was sent")
             return
         deadline = started + _NEVER if call.deadline is None else call.deadline
-        connection.start(call.method == "HEAD", call.max_bytes, deadline)
-        connection.write(head)
+        connection.start(head, call.method == "HEAD", call.max_bytes, deadline)
 
     def land(self, connection: Connection, call: Call, started: float) -> Response:
-        """The answer to a call that was launched, once it is whole, or what became of it."""
+        """The answer to a call, once it is whole, or what became of it. The connection is kept for the next."""
         if connection.error is not None:
             raise connection.error
-        connection.stop()
-        return self._response(connection, call, started, started + _NEVER if call.deadline is None else call.deadline)
+        inbound = connection.inbound
+        encoding = inbound.encoding
+        body, inbound.body = inbound.body, b""  # an idle connection holds on to no body
+        if type(body) is not bytes:
+            body = bytes(body)
+        ended = self._release(connection)
+        if encoding and body:
+            deadline = started + _NEVER if call.deadline is None else call.deadline
+            body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
+            ended = now()
+        return Response(inbound.status, Headers(head=inbound.head), body, self._base + call.target, ended - started)
 
     def send_afresh(self, call: Call, started: float) -> Response:
         """Send a call without a body again, on a new connection: the old one was stale."""
@@ -137,7 +149,7 @@ class HostPool:
         return bool(self._idle)
 
     def close(self, cause: str) -> None:
-        self._retired = True
+        self.retired = True
         for connection in list(self._idle):
             connection.close(cause)
 
@@ -157,7 +169,7 @@ class HostPool:
                 return None
             if moment >= connection.usable_until:
                 connection.close("max_age" if moment >= connection.retire_at else "idle")
-            elif connection.is_silent():
+            elif not connection.poll(0) or connection.is_silent():
                 return connection
         return None
 
@@ -169,19 +181,20 @@ class HostPool:
             wire = self._connector.connect(self._host, min(deadline, born + (options.connect_timeout or _NEVER)))
         finally:
             self._connecting -= 1
-        connection = Connection(wire, self._hub, options, self._closed)
+        connection = Connection(wire, self.hub, options, self._closed)
         connection.retire_at = born + (options.max_age or _FOREVER) * uniform(1 - _JITTER, 1 + _JITTER)
         self._open += 1
         return connection
 
     def _release(self, connection: Connection) -> float:
-        """Keep a connection for the next call, or close it; the time."""
+        """End an exchange, and keep its connection for the next, or close it; the time."""
+        connection.stop()
         moment = now()
         cause = connection.verdict()
         idle, promised = self._longest_idle, connection.inbound.keep_alive
         if promised is not None and promised < idle:
             idle = promised
-        if cause or connection.closed or self._retired or not idle:
+        if cause or connection.closed or self.retired or not idle:
             connection.close(cause or "not_kept_alive")
             return moment
         connection.idle_since = moment
@@ -209,31 +222,17 @@ class HostPool:
         self, connection: Connection, call: Call, head: bytes, rest: bytes, started: float, deadline: float
     ) -> Response:
         try:
-            connection.start(call.method == "HEAD", call.max_bytes, deadline, call.stream)
-            connection.write(head)
+            connection.start(head, call.method == "HEAD", call.max_bytes, deadline, call.stream)
             if call.body is not None:
                 self._write_rest(connection, call, rest, deadline)
             connection.wait()
             if call.stream:
                 return self._streamed(connection, call, started, deadline)
-            connection.stop()
         except BaseException as error:
             # A body that is an iterable has a timer of its own, which may be the first to see that time is up.
             connection.close("timeout" if isinstance(error, UpstreamTimeout) else "cancelled")
             raise
-        return self._response(connection, call, started, deadline)
-
-    def _response(self, connection: Connection, call: Call, started: float, deadline: float) -> Response:
-        inbound = connection.inbound
-        encoding = inbound.encoding
-        body, inbound.body = inbound.body, b""  # an idle connection holds on to no body
-        if type(body) is not bytes:
-            body = bytes(body)
-        ended = self._release(connection)
-        if encoding and body:
-            body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
-            ended = now()
-        return Response(inbound.status, Headers(head=inbound.head), body, self._base + call.target, ended - started)
+        return self.land(connection, call, started)
 
     def _write_rest(self, connection: Connection, call: Call, rest: bytes, deadline: float) -> None:
         if rest:

@@ -100,7 +100,6 @@ class Body:
             connection.close("cancelled")
             raise
         self._connection = None
-        connection.stop()
         self._release(connection)
 
 
