@@ -11,12 +11,13 @@ from fastdag.upstream.encode import encode_header
 __all__ = ["forwarded", "outbound"]
 
 
-def outbound(scope: Scope | None) -> Sequence[tuple[str, str]]:
+def outbound(scope: Scope) -> Sequence[tuple[str, str]]:
     """The headers that say who asks, of the request that the innermost run of a scope works for."""
-    while scope is not None:
-        if isinstance(scope.context, Context):
-            return scope.context.outbound
-        scope = scope.parent
+    found: Scope | None = scope
+    while found is not None:
+        if isinstance(found.context, Context):
+            return found.context.outbound
+        found = found.parent
     return ()
 
 

@@ -163,17 +163,24 @@ class Call:
 class Response:
     """An answer, whole: status, headers, and a body that is decoded when it is asked for."""
 
-    __slots__ = ("_content", "_elapsed", "_text", "headers", "status_code", "url")
+    __slots__ = ("_content", "_elapsed", "_headers", "_text", "status_code", "url")
 
     def __init__(
-        self, status_code: int, headers: Headers, content: bytes, url: str = "", elapsed: float = 0.0
+        self, status_code: int, headers: Headers | bytes, content: bytes, url: str = "", elapsed: float = 0.0
     ) -> None:
         self.status_code = status_code
-        self.headers = headers
+        self._headers = headers  # the bytes of a head, until somebody reads a header
         self._content = content
         self.url = url
         self._elapsed = elapsed
         self._text: str | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The headers, as they came."""
+        if isinstance(self._headers, bytes):
+            self._headers = Headers(head=self._headers)
+        return self._headers
 
     @property
     def content(self) -> bytes:

@@ -196,7 +196,7 @@ class Upstream:
     ) -> Call:
         """A call that `send` can send, from what has been checked and encoded already, as a fetch node does."""
         scope = SCOPE.get()
-        ours = outbound(scope)
+        ours = () if scope is None else outbound(scope)
         return Call(
             method,
             target,

@@ -54,8 +54,8 @@ class Runway:
     """Where the calls of one stack take off, if they can. Made by `Runway.of`."""
 
     __slots__ = (
-        "_attempts", "_breaker", "_circuit", "_clock", "_host", "_instruments", "_limit", "_pool", "_retrying",
-        "_slots", "_timeout", "_transport", "name",
+        "_attempts", "_breaker", "_calls", "_circuit", "_clock", "_host", "_instruments", "_limit", "_pool",
+        "_retrying", "_slots", "_timeout", "_transport", "name",
     )  # fmt: skip
 
     def __init__(self, site: Site, transport: NativeTransport, policies: Policies, below_retry: Send) -> None:
@@ -69,6 +69,7 @@ class Runway:
         self._pool: HostPool | None = None  # the transport's for this host, as it was last asked for
         self._attempts = Attempts(site, transport.send)
         self._retrying = Retrying(retry, site, below_retry) if isinstance(retry, Retry) else None
+        self._calls = self._retrying.calls if self._retrying else None
         self._breaker = breaker if isinstance(breaker, Breaker) else None
         self._circuit = None if self._breaker is None else self._breaker.circuits(site).by_url[self._host.url]
         self._limit = bulkhead.limit if isinstance(bulkhead, Bulkhead) else 0
@@ -164,8 +165,11 @@ class Runway:
             if slots is not None:
                 slots.release()
             return None
-        if self._retrying is not None:
-            self._retrying.began(now)
+        calls = self._calls
+        if calls is not None:  # `count`, on the path of every call
+            if now >= calls.edge:
+                calls.turn(now)
+            calls.total += 1
         call.deadline, call.host = total, self._host
         return pool, connection, now
 

@@ -56,7 +56,7 @@ class Retry:
 class Retrying:
     """The attempts at one upstream after the first."""
 
-    __slots__ = ("_budget", "_clock", "_options", "_send", "_site")
+    __slots__ = ("_budget", "_clock", "_options", "_send", "_site", "calls")
 
     def __init__(self, options: Retry, site: Site, send: Send) -> None:
         self._options = options
@@ -64,6 +64,8 @@ class Retrying:
         self._clock = site.clock
         self._send = send
         self._budget = Budget.of(site, options.budget, options.budget_per_second)
+        #: All calls, of which the budget is a share.
+        self.calls = self._budget.window
 
     def send(self, call: Call) -> Response:
         if call.hedged:
@@ -81,7 +83,7 @@ class Retrying:
 
     def began(self, now: float) -> None:
         """One more call, of which the budget is a share."""
-        window = self._budget.window  # `count`, on the path of every call
+        window = self.calls  # `count`, on the path of every call
         if now >= window.edge:
             window.turn(now)
         window.total += 1

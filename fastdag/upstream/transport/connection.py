@@ -50,14 +50,15 @@ def _forked() -> UpstreamRejected:
 class Connection:
     """A connection to one host, in one process and hub. `on_close(connection, cause)` is called once, when it ends.
 
-    `done` says that the exchange is over, as far as the loop is concerned; `error` is what it failed with. With
-    `unfinished`, the request was not sent to its end, so that nothing else can be sent after it.
+    `done` says that the exchange is over, as far as the loop is concerned; `error` is what it failed with. What the
+    loop has still to send is `pending`. With `unfinished`, the request was not sent to its end, so that nothing else
+    can be sent after it.
     """
 
     __slots__ = (
-        "_alarm", "_hub", "_on_close", "_pending", "_pid", "_reader", "_recv", "_send", "_sent", "_streaming", "_turn",
-        "_waiting", "_wire", "_writer", "closed", "done", "error", "idle_since", "inbound", "poll", "retire_at",
-        "stop", "unfinished", "usable_until",
+        "_alarm", "_hub", "_on_close", "_pid", "_reader", "_recv", "_send", "_sent", "_streaming", "_turn",
+        "_waiting", "_wire", "_writer", "closed", "done", "error", "idle_since", "inbound", "pending", "poll",
+        "retire_at", "stop", "unfinished", "usable_until",
     )  # fmt: skip
 
     def __init__(self, wire: Any, hub: Any, options: Options, on_close: Callable[[Connection, str], None]) -> None:
@@ -75,7 +76,7 @@ class Connection:
         self._alarm = Alarm(hub.loop, self._on_late)
         #: Ends an exchange; the connection stays open.
         self.stop = self._alarm.rest
-        self._pending: bytes | memoryview = b""
+        self.pending: bytes | memoryview = b""
         self._writer: Any = None
         self.inbound = Inbound(options)
         self.idle_since = self.retire_at = self.usable_until = 0.0
@@ -104,8 +105,8 @@ class Connection:
         """Send without waiting; what the socket does not take is sent by the loop."""
         if self.done:  # by a failure
             return
-        if self._pending:
-            self._pending = bytes(self._pending) + data
+        if self.pending:
+            self.pending = bytes(self.pending) + data
         else:
             self._put(data)
 
@@ -120,13 +121,13 @@ class Connection:
         if count:
             self._sent = True
         if count < len(data):
-            self._pending = memoryview(data)[count:]
+            self.pending = memoryview(data)[count:]
             self._writer = self._hub.loop.io(self._wire.fileno(), WRITE, ref=False)
             self._writer.start(self._on_writable)
 
     def drain(self) -> None:
         """Wait until all that was written is sent, or the exchange is over."""
-        while self._pending and not self.done:
+        while self.pending and not self.done:
             self.wait_for_news()
 
     def wait(self) -> None:
@@ -170,13 +171,6 @@ class Connection:
         """Close the descriptor and touch nothing else: the loop is gone, with its thread."""
         self._wire.close()
 
-    def verdict(self) -> str:
-        """Why this connection cannot be used for another exchange, or an empty string."""
-        inbound, cut = self.inbound, self._pending or self.unfinished
-        if inbound.reusable and not (inbound.extra or cut):
-            return ""
-        return "unsolicited_bytes" if inbound.extra else "early_answer" if cut else "not_kept_alive"
-
     def is_silent(self) -> bool:
         """Whether the connection is open and has nothing to say, as an idle one should. The loop may not have had a
         turn since it was closed."""
@@ -219,7 +213,7 @@ class Connection:
         try:
             if self._pid != PROCESS.pid:
                 raise _forked()
-            count = self._send(self._pending)
+            count = self._send(self.pending)
         except BlockingIOError:
             return
         except UpstreamRejected as error:
@@ -229,8 +223,8 @@ class Connection:
             self._write_failed(error)
             return
         self._sent = True
-        self._pending = self._pending[count:]
-        if not self._pending:
+        self.pending = self.pending[count:]
+        if not self.pending:
             self._stop_writing()
             self._wake()
 
@@ -277,7 +271,7 @@ class Connection:
             waiting()
 
     def _stop_writing(self) -> None:
-        self._pending = b""
+        self.pending = b""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.stop()

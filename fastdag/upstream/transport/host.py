@@ -135,7 +135,7 @@ class HostPool:
             deadline = started + _NEVER if call.deadline is None else call.deadline
             body = decoded(body, encoding, max_bytes=call.max_bytes, deadline=deadline)
             ended = now()
-        return Response(inbound.status, Headers(head=inbound.head), body, self._base + call.target, ended - started)
+        return Response(inbound.status, inbound.head, body, self._base + call.target, ended - started)
 
     def send_afresh(self, call: Call, started: float) -> Response:
         """Send a call without a body again, on a new connection: the old one was stale."""
@@ -189,13 +189,14 @@ class HostPool:
     def _release(self, connection: Connection) -> float:
         """End an exchange, and keep its connection for the next, or close it; the time."""
         connection.stop()
-        moment = now()
-        cause = connection.verdict()
-        idle, promised = self._longest_idle, connection.inbound.keep_alive
+        moment, inbound = now(), connection.inbound
+        idle, promised = self._longest_idle, inbound.keep_alive
         if promised is not None and promised < idle:
             idle = promised
-        if cause or connection.closed or self.retired or not idle:
-            connection.close(cause or "not_kept_alive")
+        cut = connection.pending or connection.unfinished
+        if not inbound.reusable or inbound.extra or cut or connection.closed or self.retired or not idle:
+            cause = "unsolicited_bytes" if inbound.extra else "early_answer" if cut else "not_kept_alive"
+            connection.close(cause)
             return moment
         connection.idle_since = moment
         until = moment + idle

@@ -23,8 +23,10 @@ from fastdag.upstream.transport.options import Options
 
 __all__ = ["Inbound"]
 
+_LINE_END = b"\r\n"
 _END = b"\r\n\r\n"
 _VERSION = b"HTTP/1."
+_FINAL = tuple(b"HTTP/1.%d %d" % (minor, digit) for minor in (1, 0) for digit in (2, 3, 4, 5))
 _INTERIM = ord("1")  # the first digit of the status, after "HTTP/1.1 "
 # Framing may take up to eight bytes for one of the body: a chunk of one byte takes five.
 _FRAMING = 8
@@ -42,6 +44,8 @@ class Inbound:
         "_interim",
         "_is_head",
         "_max_bytes",
+        "_most",
+        "_most_lines",
         "_options",
         "_parser",
         "_partial",
@@ -62,6 +66,8 @@ class Inbound:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._most = options.max_header_bytes
+        self._most_lines = options.max_headers + 2  # with that of the status, and the empty one
         self._parser: Any = None
         self._partial = bytearray()
         self._until_close: bool | None = None  # whether the body ends with the connection, once somebody had to ask
@@ -113,22 +119,21 @@ class Inbound:
 
     def feed(self, data: bytes) -> bool:
         """Take what the socket brought; true once the answer is whole. Raises what the caller is to get."""
+        came, first = data, not self.received
         self.received = True
-        came = data
-        if not self.headed:
+        if first and data.startswith(_FINAL) and not self._is_head:
             size = data.find(_END) + 4
-            whole = 4 < size <= self._options.max_header_bytes and not (self._partial or self._is_head)
-            if whole and data.startswith(_VERSION) and data[9] != _INTERIM:
+            if 4 < size <= self._most:
                 # The way of most answers: a final one, from its first byte, and what came along with its head.
                 try:
                     self._parser.feed_data(data)
                 except (HttpParserError, HttpParserUpgrade) as error:
                     self._misread(error)
                 self._end_head(data[:size])
-                self._wire = wire = len(data) - size
+                wire = len(data) - size
                 if self.complete and wire == self._size <= self._max_bytes:
                     return True
-                data = b""
+                self._wire, data = wire, b""
         while not self.headed:
             rest = self._feed_head(data)
             if rest is None:
@@ -165,8 +170,8 @@ class Inbound:
             partial += data
         end = partial.find(_END, max(0, fed - 3)) if fed else data.find(_END)
         size = end + 4 if end >= 0 else fed + len(data)
-        if size > self._options.max_header_bytes:
-            raise UpstreamTooLarge(f"the headers are longer than {self._options.max_header_bytes} bytes")
+        if size > self._most:
+            raise UpstreamTooLarge(f"the headers are longer than {self._most} bytes")
         if end < 0:
             if not fed:
                 partial += data
@@ -181,11 +186,13 @@ class Inbound:
             raise UpstreamProtocolError("the answer is no HTTP/1")
         self._execute(data[: size - fed])
         self._end_head(head)
+        if self._is_head and self.headed:
+            self._end_without_body()
         return data[size - fed :]
 
     def _end_head(self, head: bytes) -> None:
         status = self._parser.get_status_code()
-        if head.count(b"\r\n") - 2 > self._options.max_headers:
+        if head.count(_LINE_END) > self._most_lines:
             raise UpstreamTooLarge(f"the answer has more than {self._options.max_headers} headers")
         if status < 200:
             self._interim += 1
@@ -201,8 +208,6 @@ class Inbound:
         lower = head.lower()
         if b"-encoding:" in lower or b"\r\nkeep-alive:" in lower:
             self._read_head(lower)
-        if self._is_head:
-            self._end_without_body()
 
     def _read_head(self, head: bytes) -> None:
         """What the transport itself has to know; `head` is in lower case."""
@@ -228,7 +233,7 @@ class Inbound:
             return
         self._wire += len(data)
         self._execute(data)
-        if self._wire > _FRAMING * self._size + self._options.max_header_bytes and not self.complete:
+        if self._wire > _FRAMING * self._size + self._most and not self.complete:
             raise UpstreamTooLarge("more framing and trailers than the body accounts for")
 
     def _frame(self) -> None:
