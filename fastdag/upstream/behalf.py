@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastdag.context import Context, Scope
 from fastdag.upstream.encode import encode_header
 
-__all__ = ["forwarded", "outbound"]
+__all__ = ["forwarded", "merged", "outbound"]
 
 
 def outbound(scope: Scope) -> Sequence[tuple[str, str]]:
@@ -33,3 +33,9 @@ def forwarded(scope: Scope | None, names: Sequence[str]) -> Iterator[tuple[str, 
         for name in names:
             if name in headers:
                 yield name, encode_header(name, headers[name])
+
+
+def merged(headers: dict[str, tuple[str, str]], more: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers by their names in lower case, with further ones in the place of those that have the same name."""
+    headers.update((name.lower(), (name, value)) for name, value in more)
+    return tuple(headers.values())

@@ -9,7 +9,7 @@ from fastdag.context import SCOPE, Scope
 from fastdag.deadline import check_seconds, now
 from fastdag.errors import UpstreamError, UpstreamRejected
 from fastdag.events import Instrument, Instruments
-from fastdag.upstream.behalf import forwarded, outbound
+from fastdag.upstream.behalf import forwarded, merged, outbound
 from fastdag.upstream.call import Call, Response
 from fastdag.upstream.encode import Body, encode_body, encode_headers, encode_path, encode_target, header_names, token
 from fastdag.upstream.flight import Flight
@@ -17,8 +17,10 @@ from fastdag.upstream.options import (
     POLICIES,
     UNSET,
     CallOptions,
+    check_auth,
     check_bytes,
     check_hosts,
+    check_name,
     check_policies,
     choose_transport,
 )
@@ -82,14 +84,10 @@ class Upstream:
         idle: float | None = UNSET,
         transport: Any = None,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"an upstream's name is a non-empty string, not {name!r}")
-        if auth is not None and not callable(auth):
-            raise TypeError(f"{name}: auth is a callable that gets the call and returns headers, not {auth!r:.80}")
-        self.name = name
+        self.name = check_name(name)
         self.hosts = check_hosts(name, base_url)
         self.max_response_bytes = check_bytes(name, max_response_bytes)
-        self._auth = auth
+        self._auth = check_auth(name, auth)
         self._forward = header_names(f"{name}: forward_headers", forward_headers)
         self._defaults = {"user-agent": ("User-Agent", "fastdag")}
         self._defaults.update((key.lower(), (key, value)) for key, value in encode_headers(headers))
@@ -122,6 +120,8 @@ class Upstream:
         self.instruments.on(name, instrument)
 
     def get(self, path: str, **call: Unpack[CallOptions]) -> Response:
+        if not call:  # as most have a path, and nothing else
+            return self.send(self.prepare("GET", encode_path(path)))
         return self.send(self.compose("GET", path, **call))
 
     def head(self, path: str, **call: Unpack[CallOptions]) -> Response:
@@ -221,7 +221,7 @@ class Upstream:
         if self._auth is not None:
             given = self._auth(call)
             headers = {name.lower(): (name, value) for name, value in call.headers}
-            call.headers = _merged(headers, encode_headers(given))
+            call.headers = merged(headers, encode_headers(given))
         try:
             return self._observed(call, scope) if "call" in self.instruments.heard else self.stack.send(call)
         except UpstreamError as error:
@@ -255,7 +255,7 @@ class Upstream:
             headers["content-type"] = ("Content-Type", content_type)
         if forward:
             headers.update(forwarded(scope, forward))
-        return _merged(headers, given)
+        return merged(headers, given)
 
     def _observed(self, call: Call, scope: Scope | None) -> Response:
         about, start = self._about(call, scope), now()
@@ -295,8 +295,3 @@ class Upstream:
 
     def __repr__(self) -> str:
         return f"<Upstream {self.name} {' '.join(host.url for host in self.hosts)} [{self.stack.glance()}]>"
-
-
-def _merged(headers: dict[str, tuple[str, str]], more: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    headers.update((name.lower(), (name, value)) for name, value in more)
-    return tuple(headers.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from fastdag.events import Instruments
 from fastdag.upstream.call import Transport
@@ -18,7 +18,19 @@ from fastdag.upstream.site import Policy
 from fastdag.upstream.transport.native import NativeTransport
 from fastdag.upstream.transport.requests import RequestsTransport
 
-__all__ = ["POLICIES", "UNSET", "CallOptions", "check_bytes", "check_hosts", "check_policies", "choose_transport"]
+__all__ = [
+    "POLICIES",
+    "UNSET",
+    "CallOptions",
+    "check_auth",
+    "check_bytes",
+    "check_hosts",
+    "check_name",
+    "check_policies",
+    "choose_transport",
+]
+
+T = TypeVar("T")
 
 #: The policies that an upstream declares and a call overrides.
 POLICIES: Mapping[str, type[Policy]] = {
@@ -51,6 +63,18 @@ class CallOptions(TypedDict, total=False):
     bulkhead: Bulkhead | None
     cache: Cache | None
     coalesce: Coalesce | bool | None
+
+
+def check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"an upstream's name is a non-empty string, not {name!r}")
+    return name
+
+
+def check_auth(name: str, auth: T) -> T:
+    if auth is not None and not callable(auth):
+        raise TypeError(f"{name}: auth is a callable that gets the call and returns headers, not {auth!r:.80}")
+    return auth
 
 
 def check_hosts(name: str, base_url: str | Sequence[str]) -> tuple[Host, ...]:

@@ -150,6 +150,7 @@ class HostPool:
 
     def close(self, cause: str) -> None:
         self.retired = True
+        self._longest_idle = 0.0
         for connection in list(self._idle):
             connection.close(cause)
 
@@ -194,9 +195,8 @@ class HostPool:
         if promised is not None and promised < idle:
             idle = promised
         cut = connection.pending or connection.unfinished
-        if not inbound.reusable or inbound.extra or cut or connection.closed or self.retired or not idle:
-            cause = "unsolicited_bytes" if inbound.extra else "early_answer" if cut else "not_kept_alive"
-            connection.close(cause)
+        if cut or not (inbound.reusable and idle) or connection.closed:
+            connection.close("unsolicited_bytes" if inbound.extra else "early_answer" if cut else "not_kept_alive")
             return moment
         connection.idle_since = moment
         until = moment + idle

@@ -146,6 +146,7 @@ class Inbound:
         if self.complete:
             if self._wire != self._size and not self.extra:
                 self.extra = self._breaks_follow(came)
+            self.reusable = self.reusable and not self.extra
         elif self._until_close is None:
             self._frame()
         return self.complete
