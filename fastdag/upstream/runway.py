@@ -111,8 +111,12 @@ class Runway:
             slots.in_flight -= 1
             if slots.waiting:
                 slots.call_next()
-        if circuit is not None and circuit.state == CLOSED:
-            circuit.worked(self._clock())
+        if circuit is not None and circuit.state == CLOSED:  # `worked`, on the path of every call
+            circuit.in_row = 0
+            now, window = self._clock(), circuit.window
+            if now >= window.edge:
+                window.turn(now)
+            window.total += 1
         return response
 
     def start(self, call: Call, about: About | None) -> Flight | None:

@@ -95,7 +95,6 @@ class Connection:
         to follow."""
         self._turn += 1
         self.done = self._sent = False
-        self.error = None
         self._streaming = stream
         self.inbound.begin(is_head, max_bytes)
         self._alarm.set(deadline)
@@ -137,8 +136,9 @@ class Connection:
             while not (self.done or (self._streaming and self.inbound.headed)):
                 self._waiting = switch
                 self._hub.switch()
-        finally:
+        except BaseException:
             self._waiting = None
+            raise
         if self.error is not None:
             raise self.error
 

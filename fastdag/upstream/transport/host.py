@@ -165,7 +165,7 @@ class HostPool:
         """A connection that has not been idle for more than so many seconds, if there is one."""
         while self._idle:
             connection, _ = self._idle.popitem()
-            if moment - connection.idle_since > most and moment < self._patience_until:
+            if moment < self._patience_until and moment - connection.idle_since > most:
                 self._idle[connection] = None  # the others are older
                 return None
             if moment >= connection.usable_until:
