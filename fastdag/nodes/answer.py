@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter, methodcaller
 from typing import Any
 
 from fastdag.errors import GraphError, Relayed, UpstreamDecodeError, UpstreamError, UpstreamStatusError
@@ -45,14 +46,17 @@ class Answer:
             raise GraphError(f"{node_id}: a HEAD answer has no body; give decode= a function of the response")
         self._decode = _decoder(node_id, decode, type)
         self.result_type = _result_type(decode, type, empty=bool(self._empty_on))
+        if decode == "json":
+            self._empty_on |= self._ok & (NO_CONTENT - self.relay)
+        self._decoded = self._ok - self._empty_on - self.relay
 
     def __call__(self, response: Response) -> Any:
         status = response.status_code
-        if status in self._empty_on:
-            return None
-        if status in self.relay:
-            raise self._error(Relayed, response)
-        if status not in self._ok:
+        if status not in self._decoded:
+            if status in self.relay:
+                raise self._error(Relayed, response)
+            if status in self._empty_on:
+                return None
             raise self._error(UpstreamStatusError, response)
         try:
             return self._decode(response)
@@ -88,11 +92,11 @@ def _decoder(node_id: str, decode: str | Callable[[Response], Any], type: Any) -
     if callable(decode):
         return decode
     if decode == "json":
-        return lambda response: None if response.status_code in NO_CONTENT else response.json(type)
+        return methodcaller("json") if type is Any else methodcaller("json", type)
     if decode == "text":
-        return lambda response: response.text
+        return attrgetter("text")
     if decode == "bytes":
-        return lambda response: response.content
+        return attrgetter("content")
     raise GraphError(f"{node_id}: decode is 'json', 'text', 'bytes' or a function of the response, not {decode!r}")
 
 

@@ -157,7 +157,8 @@ class FetchNode(Node):
         return None, self.land(context, flight)
 
     def land(self, context: Any, flight: Flight) -> Any:
-        return self._data(context, flight.result())
+        response = flight.result()
+        return self._data(context, response) if self._returns else self._answer(response)
 
     def _data(self, context: Any, response: Response) -> Any:
         if self._returns:

@@ -116,9 +116,9 @@ class Flight:
     def result(self) -> Response:
         """The answer; or what the layers make of a failure, which may take its time."""
         end, self._end = self._end, None
-        done, self.done = self.done, True
         try:
-            if not done:
+            if not self.done:
+                self.done = True
                 return self._runway.conclude(self, end, self._pool)  # type: ignore[arg-type]
             if isinstance(end, Response):
                 return end
