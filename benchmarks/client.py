@@ -133,8 +133,8 @@ def run(url: str, rounds: int, calls: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--calls", type=int, default=300)
     options = parser.parse_args()
     python = python_with("geventhttpclient")
     if python is not None and python != type(python)(sys.executable):

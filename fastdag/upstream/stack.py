@@ -64,13 +64,10 @@ class Stack:
 
     def send(self, call: Call) -> Response:
         """Send a call through all the layers, or past them where that comes to the same."""
-        if call.options is not None:
-            return self._variant(call.options)(call)
-        if self.runway is not None:
-            response = self.runway.send(call)
-            if response is not None:
-                return response
-        return self._send(call)
+        response = None if self.runway is None else self.runway.send(call)
+        if response is not None:
+            return response
+        return self._send(call) if call.options is None else self._variant(call.options)(call)
 
     def _variant(self, options: Mapping[str, Policy | None]) -> Send:
         key = tuple(options.items())

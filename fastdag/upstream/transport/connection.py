@@ -97,7 +97,12 @@ class Connection:
         self.done = self._sent = False
         self._streaming = stream
         self.inbound.begin(is_head, max_bytes)
-        self._alarm.set(deadline)
+        alarm = self._alarm
+        alarm.deadline = deadline
+        if deadline < alarm.due:
+            alarm.start()
+        else:
+            alarm.timer.ref = True
         self._put(head)
 
     def write(self, data: bytes) -> None:

@@ -129,7 +129,7 @@ class Inbound:
                     self._parser.feed_data(data)
                 except (HttpParserError, HttpParserUpgrade) as error:
                     self._misread(error)
-                self._end_head(data[:size])
+                self._keep_head(data[:size], self._parser.get_status_code())
                 wire = len(data) - size
                 if self.complete and wire == self._size <= self._max_bytes:
                     return True
@@ -193,22 +193,31 @@ class Inbound:
 
     def _end_head(self, head: bytes) -> None:
         status = self._parser.get_status_code()
-        if head.count(_LINE_END) > self._most_lines:
-            raise UpstreamTooLarge(f"the answer has more than {self._options.max_headers} headers")
-        if status < 200:
-            self._interim += 1
-            if status < 100 or status == 101 or head[9] != _INTERIM:
-                raise UpstreamProtocolError(f"status {status}, which nobody asked for")
-            if self._interim > self._options.max_interim:
-                raise UpstreamProtocolError(f"more than {self._options.max_interim} interim answers")
-            self.complete = False
+        if status >= 200:
+            self._keep_head(head, status)
             return
+        if head.count(_LINE_END) > self._most_lines:
+            raise self._too_many_headers()
+        self._interim += 1
+        if status < 100 or status == 101 or head[9] != _INTERIM:
+            raise UpstreamProtocolError(f"status {status}, which nobody asked for")
+        if self._interim > self._options.max_interim:
+            raise UpstreamProtocolError(f"more than {self._options.max_interim} interim answers")
+        self.complete = False
+
+    def _keep_head(self, head: bytes, status: int) -> None:
+        """Note what a final answer says of itself."""
+        if head.count(_LINE_END) > self._most_lines:
+            raise self._too_many_headers()
         self.headed = True
         self.status = status
         self.head = head
         lower = head.lower()
         if b"-encoding:" in lower or b"\r\nkeep-alive:" in lower:
             self._read_head(lower)
+
+    def _too_many_headers(self) -> UpstreamTooLarge:
+        return UpstreamTooLarge(f"the answer has more than {self._options.max_headers} headers")
 
     def _read_head(self, head: bytes) -> None:
         """What the transport itself has to know; `head` is in lower case."""

@@ -42,45 +42,42 @@ class Alarm:
     The timer below it runs on from one exchange to the next, whose deadline is later, and is set again for what is
     left when it fires: an upstream that answers in a millisecond costs a timer a second, not a thousand. It keeps the
     loop alive while a deadline is set, and only then.
+
+    Who sets `deadline` calls `start` if that is before `due`, and has `timer.ref` true else: it is on the path of
+    every call.
     """
 
-    __slots__ = ("_callback", "_deadline", "_due", "_loop", "_timer")
+    __slots__ = ("_callback", "_loop", "deadline", "due", "timer")
 
     def __init__(self, loop: Any, callback: Callable[[], object]) -> None:
         self._loop = loop
         self._callback = callback
-        self._timer: Any = None
-        self._deadline = self._due = _NEVER
+        self.timer: Any = None
+        self.deadline = self.due = _NEVER
 
-    def set(self, deadline: float) -> None:
-        self._deadline = deadline
-        if deadline < self._due:
-            self._start(deadline)
-        else:
-            self._timer.ref = True
+    def start(self) -> None:
+        """Have the timer fire at the deadline, and no later."""
+        self.stop()
+        self.due = self.deadline
+        self.timer = self._loop.timer(max(0.0, self.due - now()))
+        self.timer.start(self._on_timer, update=True)
 
     def rest(self) -> None:
         """No deadline until the next is set."""
-        self._deadline = _NEVER
-        if self._timer is not None:
-            self._timer.ref = False
+        self.deadline = _NEVER
+        if self.timer is not None:
+            self.timer.ref = False
 
     def stop(self) -> None:
-        timer, self._timer = self._timer, None
-        self._due = _NEVER
+        timer, self.timer = self.timer, None
+        self.due = _NEVER
         if timer is not None:
             timer.stop()
             timer.close()
 
-    def _start(self, due: float) -> None:
-        self.stop()
-        self._due = due
-        self._timer = self._loop.timer(max(0.0, due - now()))
-        self._timer.start(self._on_timer, update=True)
-
     def _on_timer(self) -> None:
         self.stop()
-        if now() >= self._deadline:
+        if now() >= self.deadline:
             self._callback()
-        elif self._deadline < _NEVER:
-            self._start(self._deadline)
+        elif self.deadline < _NEVER:
+            self.start()
