@@ -7,7 +7,7 @@ through the layers. Whatever goes wrong on the way is brought to its end in a gr
 one, further attempts.
 
 The layers stay the ones that decide. Here is no rule of their own: what they remember and what they allot is theirs,
-and `tests/upstream/test_flight.py` compares what both ways leave behind.
+and `tests/upstream/test_runway.py` and `test_flight.py` compare what both ways leave behind.
 """
 
 from __future__ import annotations
