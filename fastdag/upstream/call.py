@@ -182,6 +182,10 @@ class Response:
             self._headers = Headers(head=self._headers)
         return self._headers
 
+    @headers.setter
+    def headers(self, headers: Headers) -> None:
+        self._headers = headers
+
     @property
     def content(self) -> bytes:
         """The body, without its content encoding."""

@@ -91,9 +91,9 @@ class Upstream:
         self._forward = header_names(f"{name}: forward_headers", forward_headers)
         self._defaults = {"user-agent": ("User-Agent", "fastdag")}
         self._defaults.update((key.lower(), (key, value)) for key, value in encode_headers(headers))
-        # What calls without headers of their own send, for as long as they are made for the same request.
-        self._ours: Sequence[tuple[str, str]] | None = None if self._forward else ()
-        self._shared = tuple(self._defaults.values())
+        # What a request's calls without headers of their own send, behind what tells that request. Threads share it.
+        self._shared: tuple[Sequence[tuple[str, str]] | None, tuple[tuple[str, str], ...]]
+        self._shared = None if self._forward else (), tuple(self._defaults.values())
         #: Who is told about this upstream's calls, attempts and connections.
         self.instruments = Instruments()
         connecting = {"verify": verify, "cert": cert, "max_age": max_age, "idle": idle}
@@ -120,24 +120,22 @@ class Upstream:
         self.instruments.on(name, instrument)
 
     def get(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        if not call:  # as most have a path, and nothing else
-            return self.send(self.prepare("GET", encode_path(path)))
-        return self.send(self.compose("GET", path, **call))
+        return self.request("GET", path, **call)
 
     def head(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.send(self.compose("HEAD", path, **call))
+        return self.request("HEAD", path, **call)
 
     def post(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.send(self.compose("POST", path, **call))
+        return self.request("POST", path, **call)
 
     def put(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.send(self.compose("PUT", path, **call))
+        return self.request("PUT", path, **call)
 
     def patch(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.send(self.compose("PATCH", path, **call))
+        return self.request("PATCH", path, **call)
 
     def delete(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        return self.send(self.compose("DELETE", path, **call))
+        return self.request("DELETE", path, **call)
 
     def request(self, method: str, path: str, **call: Unpack[CallOptions]) -> Response:
         """Call the upstream. The path is below the base URL, whatever it looks like: no path changes the host.
@@ -146,6 +144,8 @@ class Upstream:
         unsaid, it holds for GET, HEAD and OPTIONS. With `stream=True` the answer is a `StreamedResponse`. Policies
         by name (`retry=None`) hold for this call instead of the upstream's.
         """
+        if not call and method in _IDEMPOTENT:  # as most: a path, and nothing else
+            return self.send(self.prepare(method, encode_path(path)))
         return self.send(self.compose(method, path, **call))
 
     def compose(
@@ -197,11 +197,12 @@ class Upstream:
         """A call that `send` can send, from what has been checked and encoded already, as a fetch node does."""
         scope = SCOPE.get()
         ours = () if scope is None else outbound(scope)
+        known, shared = self._shared
         return Call(
             method,
             target,
-            self._shared
-            if ours is self._ours and not (headers or forward or content_type)
+            shared
+            if ours is known and not (headers or forward or content_type)
             else self._headers(scope, ours, headers, content_type, forward),
             body,
             self.hosts[0],
@@ -247,8 +248,9 @@ class Upstream:
         forward = (*self._forward, *forward) if forward else self._forward
         if not given and not forward and content_type is None:  # such calls share what they send, down to the bytes
             more = (header for header in ours if header[0].lower() not in defaults)
-            self._ours, self._shared = ours, (*defaults.values(), *more)
-            return self._shared
+            shared = (*defaults.values(), *more)
+            self._shared = ours, shared
+            return shared
         # Whoever is nearer to the call decides: the call, then the client's request, then the upstream's defaults.
         headers = {name.lower(): (name, value) for name, value in ours} | defaults
         if content_type is not None:

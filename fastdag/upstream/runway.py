@@ -78,9 +78,11 @@ class Runway:
     @classmethod
     def of(cls, site: Site, policies: Policies, below_retry: Send) -> Runway | None:
         """The runway of a stack, if it has nothing but what is known here."""
-        known = all(isinstance(policy, _KNOWN.get(name, type(None))) for name, policy in policies.items())
-        if known and len(site.hosts) == 1 and isinstance(site.transport, NativeTransport):
-            return cls(site, site.transport, policies, below_retry)
+        # Not `isinstance`: whoever derives from one of them wants to be asked.
+        known = all(type(policy) in _KNOWN.get(name, (type(None),)) for name, policy in policies.items())
+        transport = site.transport
+        if known and len(site.hosts) == 1 and type(transport) is NativeTransport:
+            return cls(site, transport, policies, below_retry)
         return None
 
     def send(self, call: Call) -> Response | None:
@@ -160,14 +162,17 @@ class Runway:
             total = earliest(total, now + self._timeout)
         if total is not None and total <= now:
             return None
-        if slots is not None:  # `take`, on the path of every call
+        if slots is not None:
             if slots.in_flight >= self._limit or slots.waiting:
                 return None
             slots.in_flight += 1
-        connection = pool.take(now)
-        if connection is None:
-            if slots is not None:
+        connection = None
+        try:
+            connection = pool.take(now)
+        finally:  # also if this greenlet is killed: what is told of a connection that is dropped may block
+            if connection is None and slots is not None:
                 slots.release()
+        if connection is None:
             return None
         calls = self._calls
         if calls is not None:  # `count`, on the path of every call
@@ -186,22 +191,24 @@ class Runway:
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
         call, now = flight.call, self._clock()
-        if "attempt.ended" in self._instruments.heard:
-            heap = self._instruments.heaps["attempt.ended"]
-            if heap is None or not isinstance(end, Response):
-                flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
-            else:
-                alike = heap.get((self.name, self._host.url, call.method, call.attempt, end.status_code, ""))
-                if alike is None or len(alike) + 1 >= TOGETHER:
-                    self._attempts.tell_end(call, end.status_code, "", now - flight.started)
-                else:
-                    alike.append(now - flight.started)
-        call.deadline, call.promise = flight.total, None
         slots, circuit = self._slots, self._circuit
-        if slots is not None:  # `release`, on the path of every call
-            slots.in_flight -= 1
-            if slots.waiting:
-                slots.call_next()
+        try:
+            if "attempt.ended" in self._instruments.heard:
+                heap = self._instruments.heaps["attempt.ended"]
+                if heap is None or not isinstance(end, Response):
+                    flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
+                else:
+                    alike = heap.get((self.name, self._host.url, call.method, call.attempt, end.status_code, ""))
+                    if alike is None or len(alike) + 1 >= TOGETHER:
+                        self._attempts.tell_end(call, end.status_code, "", now - flight.started)
+                    else:
+                        alike.append(now - flight.started)
+        finally:  # also if somebody who is told blocks, and is killed
+            call.deadline, call.promise = flight.total, None
+            if slots is not None:  # `release`, on the path of every call
+                slots.in_flight -= 1
+                if slots.waiting:
+                    slots.call_next()
         if circuit is not None and circuit.state == CLOSED:
             if isinstance(end, Response) and end.status_code < 500:
                 circuit.worked(now)
@@ -218,6 +225,8 @@ class Runway:
                 except UpstreamError as error:
                     end = error
                 except BaseException as killed:
+                    if isinstance(killed, Timeout):
+                        self._attempts.blame(call, flight.started)
                     self.enter(flight, killed)
                     raise
                 self.enter(flight, end)

@@ -32,6 +32,6 @@ def test_handshake_that_is_cut_may_go_better_the_next_time(tls):
     try:
         with pytest.raises(UpstreamConnectError) as caught:
             tls.call("/", host=Host.parse(f"https://127.0.0.1:{server.server_port}"))
-        assert (caught.value.sent, caught.value.hopeless) == (False, False)
+        assert (caught.value.sent, caught.value.hopeless) == (False, False), caught.value
     finally:
         server.stop(timeout=1)

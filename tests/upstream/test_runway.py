@@ -1,5 +1,6 @@
 """Calls that are waited for, past the layers and through them: nobody can tell which way a call went."""
 
+import gc
 import random
 from types import SimpleNamespace
 
@@ -8,7 +9,10 @@ import pytest
 
 from fastdag import Breaker, Bulkhead, Retry, Upstream, UpstreamError
 from fastdag.events import EVENTS
-from fastdag.testing import FakeUpstream, answer, hang, status
+from fastdag.testing import FakeUpstream, answer, hang, reset, status
+from fastdag.upstream.call import Call
+from fastdag.upstream.transport.connection import Connection
+from fastdag.upstream.transport.native import NativeTransport
 from tests.upstream import test_flight
 from tests.upstream.test_flight import OK, SCENES, remembered, scripted, telling, warm
 
@@ -198,3 +202,86 @@ def test_an_idle_connection_holds_no_body(past):
         (connection,) = upstream.stack.site.transport.pool(upstream.hosts[0])._idle
         assert (connection.inbound.body, answer.content) == (b"", b'{"id":1}')
         upstream.close()
+
+
+def test_a_killed_caller_whose_connection_is_dropped_gives_its_slot_back():
+    """Telling of a connection that is too old may take its time, and the caller may be gone meanwhile."""
+    with scripted(OK) as fake:
+        upstream = upstream_at(fake, True)
+        (connection,) = upstream.stack.site.transport.pool(upstream.hosts[0])._idle
+        connection.usable_until = 0.0
+        told = gevent.event.Event()
+        upstream.on("connection.dropped", lambda *_: told.set() or gevent.sleep(30))
+        asking = gevent.spawn(upstream.get, "/part/1")
+        told.wait()
+        asking.kill()
+        assert upstream.describe()["layers"][-2]["state"]["in_flight"] == 0
+
+
+@pytest.mark.parametrize("past", WAYS.values(), ids=WAYS)
+def test_a_caller_who_gives_up_on_a_second_connection_blames_the_host_only_if_it_had_half_of_its_time(past):
+    with scripted(reset(), hang()) as fake:
+        upstream = upstream_at(fake, past, retry=None, attempt_timeout=1.0)
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.1):
+            upstream.get("/part/1")
+        (circuit,) = upstream.stack.circuits.describe().values()
+        assert circuit["failures"] == 0
+        upstream.close()
+
+
+def test_whoever_derives_from_a_part_is_asked():
+    asked = []
+
+    class Louder(NativeTransport):
+        def send(self, call):
+            asked.append("transport")
+            return super().send(call)
+
+    class Often(Retry):
+        def bind(self, site, send):
+            after = super().bind(site, send)
+            return lambda call: asked.append("retry") or after(call)
+
+    with scripted(OK) as fake:
+        for options in ({"transport": Louder()}, {"retry": Often()}):
+            upstream = upstream_at(fake, True, **options)
+            assert [upstream.get("/part/1").json() for _ in range(2)] == [OK, OK]
+            upstream.close()
+    assert asked == ["transport"] * 3 + ["retry"] * 3
+
+
+@pytest.mark.parametrize("past", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("scene", ["nothing but resets", "no answer", "half of a body", "too long"])
+def test_a_failed_call_leaves_no_circle_to_the_garbage_collector(past, scene):
+    with scripted(*SCENES[scene]) as fake:
+        upstream = upstream_at(fake, past, retry=None, attempt_timeout=0.05)
+
+        def failing():
+            try:
+                upstream.get("/part/1")
+            except UpstreamError:
+                return
+            pytest.fail("there was to be an error")
+
+        failing()
+        warm(upstream)
+        gc.collect()
+        gc.disable()
+        try:
+            failing()
+            gevent.sleep(0)  # the callback that woke the caller comes to its end
+            left = [found for found in _unreachable() if isinstance(found, (Connection, Call, UpstreamError))]
+        finally:
+            gc.enable()
+        assert left == []
+        upstream.close()
+
+
+def _unreachable():
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        return list(gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()

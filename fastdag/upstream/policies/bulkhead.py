@@ -50,13 +50,6 @@ class Slots:
         self.rejected = 0
         self.waiting: dict[Waiter, tuple[Any, int]] = {}  # the waiter's own hub, and the limit it waits for
 
-    def take(self, limit: int) -> bool:
-        """Take a slot if one is free and nobody was there before."""
-        if self.in_flight >= limit or self.waiting:
-            return False
-        self.in_flight += 1
-        return True
-
     def release(self) -> None:
         self.in_flight -= 1
         if self.waiting:
@@ -106,7 +99,7 @@ class _Layer:
         self._slots = site.keep("bulkhead", Slots)
 
     def send(self, call: Call) -> Response:
-        slots = self._slots  # `take` and `release`, on the path of every call
+        slots = self._slots
         if slots.in_flight < self._limit and not slots.waiting:
             slots.in_flight += 1
         else:
@@ -114,9 +107,7 @@ class _Layer:
         try:
             return self._send(call)
         finally:
-            slots.in_flight -= 1
-            if slots.waiting:
-                slots.call_next()
+            slots.release()
 
     def _wait(self, call: Call) -> None:
         """Come back with a slot, or not at all."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from select import POLLIN
-from typing import Any
+from typing import Any, NoReturn
 
 from fastdag.concurrency import getcurrent, original
 from fastdag.errors import (
@@ -99,7 +99,7 @@ class Connection:
         self.inbound.begin(is_head, max_bytes)
         alarm = self._alarm
         alarm.deadline = deadline
-        if deadline < alarm.due:
+        if deadline <= alarm.due:
             alarm.start()
         else:
             alarm.timer.ref = True
@@ -136,16 +136,25 @@ class Connection:
 
     def wait(self) -> None:
         """Wait until the answer is whole (its head, if it is read piece by piece), or raise what became of it."""
-        switch = getcurrent().switch
         try:
             while not (self.done or (self._streaming and self.inbound.headed)):
-                self._waiting = switch
+                self._waiting = getcurrent().switch  # in no local name: an error would keep it, and the greenlet
                 self._hub.switch()
         except BaseException:
             self._waiting = None
             raise
         if self.error is not None:
-            raise self.error
+            self.throw()
+
+    def throw(self) -> NoReturn:
+        """Raise what the exchange failed with, once. The error knows this frame: if it could be found from here, all
+        of them would wait for the garbage collector."""
+        error, self.error = self.error, None
+        assert error is not None
+        try:
+            raise error
+        finally:
+            del error
 
     def listen(self, news: Callable[[], object] | None) -> None:
         """Have something called in the loop, once, instead of waiting in a greenlet; `None`: not any more."""
@@ -164,7 +173,7 @@ class Connection:
         if self.closed:
             return
         self.closed = self.done = True
-        self._alarm.stop()
+        self._alarm.close()
         self._reader.stop()
         self._reader.close()
         self._stop_writing()

@@ -124,7 +124,7 @@ class HostPool:
     def land(self, connection: Connection, call: Call, started: float) -> Response:
         """The answer to a call, once it is whole, or what became of it. The connection is kept for the next."""
         if connection.error is not None:
-            raise connection.error
+            connection.throw()
         inbound = connection.inbound
         encoding = inbound.encoding
         body, inbound.body = inbound.body, b""  # an idle connection holds on to no body

@@ -129,7 +129,8 @@ class Inbound:
                     self._parser.feed_data(data)
                 except (HttpParserError, HttpParserUpgrade) as error:
                     self._misread(error)
-                self._keep_head(data[:size], self._parser.get_status_code())
+                # The parser may know of another answer behind this one already, and tell the status of that.
+                self._keep_head(data[:size], int(data[9:12]))
                 wire = len(data) - size
                 if self.complete and wire == self._size <= self._max_bytes:
                     return True
@@ -203,7 +204,7 @@ class Inbound:
             raise UpstreamProtocolError(f"status {status}, which nobody asked for")
         if self._interim > self._options.max_interim:
             raise UpstreamProtocolError(f"more than {self._options.max_interim} interim answers")
-        self.complete = False
+        self.complete = self.reusable = False
 
     def _keep_head(self, head: bytes, status: int) -> None:
         """Note what a final answer says of itself."""

@@ -48,6 +48,8 @@ PIECE = 16 << 10
 
 # Where any of these is the cause, the request was on its way: only then may the upstream have seen it.
 _LOST = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, http.client.RemoteDisconnected)
+# TLS that was cut, and did not refuse.
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 class RequestsTransport:
@@ -185,7 +187,7 @@ class _Sending:
             return UpstreamProtocolError(f"the answer is cut or no HTTP: {error}", sent=True, received=True)
         # TLS that refused would refuse again; a handshake that was cut may have met a host that restarts.
         refused = isinstance(error, requests.exceptions.SSLError)
-        cut = any(isinstance(cause, ssl.SSLEOFError) for cause in causes)
+        cut = any(isinstance(cause, _CUT) for cause in causes)
         return UpstreamConnectError(str(error), sent=sent, hopeless=refused and not cut)
 
 

@@ -105,11 +105,11 @@ class Body:
 
 def _arriving(connection: Connection) -> Iterator[bytes]:
     while True:
-        done, error = connection.done, connection.error
+        done, failed = connection.done, connection.error is not None
         if piece := connection.inbound.take():
             yield piece
-        if error is not None:
-            raise error
+        if failed:
+            connection.throw()
         if done:
             return
         if not connection.inbound.body and not connection.done:

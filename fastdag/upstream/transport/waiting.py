@@ -51,7 +51,7 @@ class Alarm:
 
     def __init__(self, loop: Any, callback: Callable[[], object]) -> None:
         self._loop = loop
-        self._callback = callback
+        self._callback: Callable[[], object] | None = callback
         self.timer: Any = None
         self.deadline = self.due = _NEVER
 
@@ -75,9 +75,14 @@ class Alarm:
             timer.stop()
             timer.close()
 
+    def close(self) -> None:
+        """Stop, and let go of the callback, whose object holds this one."""
+        self.stop()
+        self._callback = None
+
     def _on_timer(self) -> None:
         self.stop()
-        if now() >= self.deadline:
+        if now() >= self.deadline and self._callback is not None:
             self._callback()
         elif self.deadline < _NEVER:
             self.start()

@@ -91,3 +91,24 @@ def test_body_may_be_as_long_as_the_limit():
     assert feed(OK, max_bytes=2)[1]
     with pytest.raises(UpstreamError, match="longer than 1 bytes"):
         feed(OK, max_bytes=1)
+
+
+@pytest.mark.parametrize("behind", ["200 OK", "404 No", "503 Busy", "100 Go", "5", "2"])
+def test_an_answer_has_its_own_status_whatever_stands_behind_it(behind):
+    answer = "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno" + f"HTTP/1.1 {behind}"
+    for more in ("", "\r\nContent-Length: 0\r\n\r\n"):
+        inbound, whole = feed(answer + more)
+        assert (whole, inbound.status, inbound.body, inbound.extra, inbound.reusable) == (
+            True,
+            404,
+            b"no",
+            True,
+            False,
+        )
+
+
+def test_an_interim_head_says_nothing_of_the_connection():
+    inbound, whole = feed("HTTP/1.1 103 Hints\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nok")
+    assert not whole
+    assert inbound.finish()
+    assert (inbound.body, inbound.reusable) == (b"ok", False)
