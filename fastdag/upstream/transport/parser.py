@@ -129,8 +129,8 @@ class Inbound:
                     self._parser.feed_data(data)
                 except (HttpParserError, HttpParserUpgrade) as error:
                     self._misread(error)
-                # The parser may know of another answer behind this one already, and tell the status of that.
-                self._keep_head(data[:size], int(data[9:12]))
+                # If another answer has begun behind this one, the parser tells the status of that.
+                self._keep_head(data[:size], int(data[9:12]) if self.extra else self._parser.get_status_code())
                 wire = len(data) - size
                 if self.complete and wire == self._size <= self._max_bytes:
                     return True
