@@ -39,12 +39,13 @@ def test_a_program_that_swallows_its_end_works_for_nobody(ours):
     assert ours.until(lambda: ours.stats()["running"] == 1)
 
 
-def test_a_client_that_leaves_while_it_is_answered_is_noticed(ours):
-    before = ours.stats()["left"]
+def test_a_client_that_leaves_while_it_is_answered_is_noticed_and_logged(ours):
+    before, lines = ours.stats()["left"], len(access_lines(ours))
     client = ours.client(receive_buffer=4096).send("GET /big?n=20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
     ours.until(lambda: ours.stats()["running"] == 2)
     client.reset()
     ours.until(lambda: ours.stats()["left"] == before + 1)
+    assert len(ours.until(lambda: cut_since(ours, lines))) == 1
 
 
 def test_of_an_answer_that_is_cut_the_log_counts_what_the_client_has_taken(ours):
@@ -52,8 +53,13 @@ def test_of_an_answer_that_is_cut_the_log_counts_what_the_client_has_taken(ours)
     client = ours.client(receive_buffer=4096).send("GET /big?n=20000001 HTTP/1.1\r\nHost: a\r\n\r\n")
     client.read(1 << 16)
     client.reset()
-    (line,) = ours.until(lambda: [line for line in access_lines(ours)[before:] if line.startswith("GET /big 499")])
+    (line,) = ours.until(lambda: cut_since(ours, before))
     assert 1 << 15 < int(line.split()[-1]) < 10_000_000  # 64 KiB and what the kernel holds, of twenty million
+
+
+def cut_since(server, before):
+    """The lines of the log, behind the first so many, of answers that were cut. A line is written after all else."""
+    return [line for line in access_lines(server)[before:] if line.startswith("GET /big 499")]
 
 
 def test_a_client_that_leaves_between_requests_is_no_departure(ours):
