@@ -107,18 +107,9 @@ class Runway:
             return self._astray(call, error, pool, now, total)
         if response.status_code >= 500:
             return self._astray(call, response, pool, now, total)
-        call.deadline, call.promise = total, None
-        slots, circuit = self._slots, self._circuit
-        if slots is not None:
-            slots.in_flight -= 1
-            if slots.waiting:
-                slots.call_next()
-        if circuit is not None and circuit.state == CLOSED:  # `worked`, on the path of every call
-            circuit.in_row = 0
-            now, window = self._clock(), circuit.window
-            if now >= window.edge:
-                window.turn(now)
-            window.total += 1
+        self._give_back(call, total)
+        if self._circuit is not None and self._circuit.state == CLOSED:
+            self._circuit.worked(self._clock())
         return response
 
     def start(self, call: Call, about: About | None) -> Flight | None:
@@ -190,8 +181,7 @@ class Runway:
 
     def enter(self, flight: Flight, end: Response | BaseException) -> None:
         """Write into the books how the first attempt ended, and give back its slot."""
-        call, now = flight.call, self._clock()
-        slots, circuit = self._slots, self._circuit
+        call, circuit, now = flight.call, self._circuit, self._clock()
         try:
             if "attempt.ended" in self._instruments.heard:
                 heap = self._instruments.heaps["attempt.ended"]
@@ -204,16 +194,21 @@ class Runway:
                     else:
                         alike.append(now - flight.started)
         finally:  # also if somebody who is told blocks, and is killed
-            call.deadline, call.promise = flight.total, None
-            if slots is not None:  # `release`, on the path of every call
-                slots.in_flight -= 1
-                if slots.waiting:
-                    slots.call_next()
+            self._give_back(call, flight.total)
         if circuit is not None and circuit.state == CLOSED:
             if isinstance(end, Response) and end.status_code < 500:
                 circuit.worked(now)
             elif isinstance(end, Response) or failed(call, end, now):
                 circuit.failure(self._breaker)  # type: ignore[arg-type]
+
+    def _give_back(self, call: Call, total: float | None) -> None:
+        """After the first attempt: its slot, and to the call its own deadline."""
+        call.deadline, call.promise = total, None
+        slots = self._slots
+        if slots is not None:  # `release`, on the path of every call
+            slots.in_flight -= 1
+            if slots.waiting:
+                slots.call_next()
 
     def conclude(self, flight: Flight, end: Response | UpstreamError, pool: HostPool) -> Response:
         """In a greenlet: a first attempt that failed. Ask again if that may help."""
