@@ -32,6 +32,7 @@ from fastdag.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from fastdag.upstream.transport.heads import Heads
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.parser import Inbound
 from fastdag.upstream.transport.process import PROCESS
@@ -61,7 +62,9 @@ class Connection:
         "retire_at", "stop", "unfinished", "usable_until",
     )  # fmt: skip
 
-    def __init__(self, wire: Any, hub: Any, options: Options, on_close: Callable[[Connection, str], None]) -> None:
+    def __init__(
+        self, wire: Any, hub: Any, options: Options, heads: Heads, on_close: Callable[[Connection, str], None]
+    ) -> None:
         self._wire = wire
         self._recv = wire.recv
         self._send = wire.send
@@ -78,7 +81,7 @@ class Connection:
         self.stop = self._alarm.rest
         self.pending: bytes | memoryview = b""
         self._writer: Any = None
-        self.inbound = Inbound(options)
+        self.inbound = Inbound(options, heads)
         self.idle_since = self.retire_at = self.usable_until = 0.0
         fd = wire.fileno()
         poll = _poll()

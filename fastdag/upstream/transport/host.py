@@ -20,6 +20,7 @@ from fastdag.upstream.transport.body import RequestLine, framed
 from fastdag.upstream.transport.connect import Connector
 from fastdag.upstream.transport.connection import Connection
 from fastdag.upstream.transport.decode import Decoder, decoded
+from fastdag.upstream.transport.heads import Heads
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.process import PROCESS
 from fastdag.upstream.transport.stream import Body, send_pieces
@@ -43,6 +44,7 @@ class HostPool:
         "_base",
         "_connecting",
         "_connector",
+        "_heads",
         "_host",
         "_idle",
         "_line",
@@ -76,6 +78,7 @@ class HostPool:
         self._sweep_later = sweep_later
         self._longest_idle = (options.idle or _FOREVER) if options.reuse else 0.0
         self._line = RequestLine(host)
+        self._heads = Heads()
         self._base = host.url.rstrip("/")
         self._idle: dict[Connection, None] = {}  # a set in order of release
         self._open = self._connecting = 0
@@ -182,7 +185,7 @@ class HostPool:
             wire = self._connector.connect(self._host, min(deadline, born + (options.connect_timeout or _NEVER)))
         finally:
             self._connecting -= 1
-        connection = Connection(wire, self.hub, options, self._closed)
+        connection = Connection(wire, self.hub, options, self._heads, self._closed)
         connection.retire_at = born + (options.max_age or _FOREVER) * uniform(1 - _JITTER, 1 + _JITTER)
         self._open += 1
         return connection

@@ -10,6 +10,8 @@ The rules (RFC 9112), and why they are kept here and not left to llhttp alone:
 - A HEAD answer ends with its head, which the parser does not know: it is thrown away after one.
 - The end of a body that is delimited by the end of the connection is ours to notice, and so is that it is one.
 - Trailers are dropped: there is no callback for headers at all.
+- Of a head that has the very bytes of an earlier one, it is known what the parser would say: the parser is not asked
+  (`Heads`). It stays where it was, between two answers.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from fastdag.errors import UpstreamProtocolError, UpstreamTooLarge
+from fastdag.upstream.transport.heads import Heads, seconds_kept, value_of
 from fastdag.upstream.transport.options import Options
 
 __all__ = ["Inbound"]
@@ -41,6 +44,7 @@ class Inbound:
     """
 
     __slots__ = (
+        "_heads",
         "_interim",
         "_is_head",
         "_max_bytes",
@@ -64,8 +68,9 @@ class Inbound:
         "status",
     )
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, heads: Heads) -> None:
         self._options = options
+        self._heads = heads
         self._most = options.max_header_bytes
         self._most_lines = options.max_headers + 2  # with that of the status, and the empty one
         self._parser: Any = None
@@ -76,6 +81,7 @@ class Inbound:
         self.body: bytes | bytearray = b""
         self.keep_alive: float | None = None
         self.begin(False, 0)
+        self._reset()
 
     def begin(self, is_head: bool, max_bytes: int) -> None:
         """Get ready for the next answer."""
@@ -83,9 +89,13 @@ class Inbound:
             self._parser = HttpResponseParser(self)
         self._is_head = is_head
         self._max_bytes = max_bytes
+        self.received = self.headed = self.complete = False
+
+    def _reset(self) -> None:
+        """Forget the answer before, at the first byte of this one."""
         self._interim = self._size = self._wire = 0
         self._until_close = None
-        self.received = self.headed = self.complete = self.extra = self.reusable = False
+        self.extra = self.reusable = False
         self.body = self.encoding = b""
         self.keep_alive = None
 
@@ -119,20 +129,28 @@ class Inbound:
 
     def feed(self, data: bytes) -> bool:
         """Take what the socket brought; true once the answer is whole. Raises what the caller is to get."""
-        came, first = data, not self.received
-        self.received = True
-        if first and data.startswith(_FINAL) and not self._is_head:
-            size = data.find(_END) + 4
-            if 4 < size <= self._most:
-                # The way of most answers: a final one, from its first byte, and what came along with its head.
-                try:
-                    self._parser.feed_data(data)
-                except (HttpParserError, HttpParserUpgrade) as error:
-                    self._misread(error)
+        came = data
+        if not self.received:
+            self.received = True
+            size = 0 if self._is_head else data.find(_END) + 4
+            head = data[:size]
+            known = self._heads.known.get(head)
+            if known is not None:
+                self.status, self.head, length, self.encoding, self.keep_alive = known
+                if len(data) - size == length <= self._max_bytes:
+                    self.body = data[size:]
+                    self.headed = self.complete = self.reusable = True
+                    return True
+            self._reset()
+            if 4 < size <= self._most and head.startswith(_FINAL):
+                # The way of most others: a final one, from its first byte, and what came along with its head.
+                self._execute(data)
                 # If another answer has begun behind this one, the parser tells the status of that.
-                self._keep_head(data[:size], int(data[9:12]) if self.extra else self._parser.get_status_code())
+                self._keep_head(head, int(head[9:12]) if self.extra else self._parser.get_status_code())
                 wire = len(data) - size
                 if self.complete and wire == self._size <= self._max_bytes:
+                    if self.reusable:
+                        self._heads.learn(head, self.status, wire, self.encoding, self.keep_alive)
                     return True
                 self._wire, data = wire, b""
         while not self.headed:
@@ -154,7 +172,7 @@ class Inbound:
 
     def finish(self) -> bool:
         """The connection has ended cleanly; whether that was the end of the answer."""
-        self.complete = self.complete or bool(self._until_close)
+        self.complete = self.complete or (self.received and bool(self._until_close))
         return self.complete
 
     def take(self) -> bytes:
@@ -223,12 +241,12 @@ class Inbound:
     def _read_head(self, head: bytes) -> None:
         """What the transport itself has to know; `head` is in lower case."""
         if b"-encoding:" in head:
-            coding = _value(head, b"\r\ntransfer-encoding:")
+            coding = value_of(head, b"\r\ntransfer-encoding:")
             if coding not in (b"", b"chunked"):
                 raise UpstreamProtocolError("a transfer coding other than chunked")
-            self.encoding = _value(head, b"\r\ncontent-encoding:")
+            self.encoding = value_of(head, b"\r\ncontent-encoding:")
         if b"\r\nkeep-alive:" in head:
-            self.keep_alive = _keep_alive(_value(head, b"\r\nkeep-alive:"))
+            self.keep_alive = seconds_kept(value_of(head, b"\r\nkeep-alive:"))
 
     def _end_without_body(self) -> None:
         if not self.complete:
@@ -250,7 +268,7 @@ class Inbound:
     def _frame(self) -> None:
         """How the body will end, asked once for an answer that did not come in one piece."""
         head = self.head.lower()
-        length = _value(head, b"\r\ncontent-length:")
+        length = value_of(head, b"\r\ncontent-length:")
         if int(length or 0) > self._max_bytes:
             raise UpstreamTooLarge(f"the body is longer than {self._max_bytes} bytes")
         self._until_close = not length and b"\r\ntransfer-encoding:" not in head
@@ -275,25 +293,3 @@ class Inbound:
         if not self.complete:
             raise UpstreamProtocolError(f"the answer is no HTTP: {error}") from error
         self.extra = True  # whatever it is, it lies beyond the answer
-
-
-def _value(head: bytes, name: bytes) -> bytes:
-    """A header's values, as a list where there are several, or nothing."""
-    values = []
-    at = head.find(name)
-    while at >= 0:
-        end = head.index(b"\r\n", at + 2)
-        values.append(head[at + len(name) : end].strip())
-        at = head.find(name, end)
-    return b", ".join(values)
-
-
-def _keep_alive(value: bytes) -> float | None:
-    """Seconds that a connection may be idle by `Keep-Alive: timeout=5, max=100`: one less than was promised, for the
-    way there; half of it where that is more."""
-    for part in value.split(b","):
-        name, _, seconds = part.partition(b"=")
-        seconds = seconds.strip(b' "')
-        if name.strip() == b"timeout" and seconds.isdigit():
-            return max(int(seconds[:9]) - 1, int(seconds[:9]) / 2)
-    return None

@@ -4,6 +4,7 @@ import pytest
 
 from fastdag.errors import UpstreamError
 from fastdag.upstream.call import Headers
+from fastdag.upstream.transport.heads import Heads
 from fastdag.upstream.transport.options import Options
 from fastdag.upstream.transport.parser import Inbound
 from tests.faults.rows import CHUNKED, OK
@@ -18,7 +19,7 @@ ANSWERS = {
 
 
 def feed(*pieces, is_head=False, max_bytes=1 << 20, **options):
-    inbound = Inbound(Options(**options))
+    inbound = Inbound(Options(**options), Heads())
     inbound.begin(is_head, max_bytes)
     whole = False
     for piece in pieces:
