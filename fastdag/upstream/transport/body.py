@@ -12,15 +12,18 @@ __all__ = ["RequestLine", "framed"]
 
 # Up to this size a body is copied behind its head, so that both leave in one segment.
 _COPIED = 32 << 10
+# How many heads are remembered per host, and how long those may be.
+_MOST = 64
+_LONGEST = 1024
 _CONTROLS = bytes((*range(9), *range(10, 32), 127))
 # RFC 9110 §8.6: where a method usually has a body, none is said to be none.
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class RequestLine:
-    """What all requests to one host have in common, made once; and what the last of them ended with."""
+    """What all requests to one host have in common, made once; and the last heads that were made of it."""
 
-    __slots__ = ("_after", "_block", "_headers", "_prefix", "_promise", "_rest")
+    __slots__ = ("_after", "_block", "_headers", "_known", "_prefix", "_promise", "_rest")
 
     def __init__(self, host: Host) -> None:
         authority = host.authority
@@ -32,23 +35,41 @@ class RequestLine:
         self._block = b""
         self._promise: tuple[str, str] | None = None
         self._rest = b""  # of a request without a body, behind its target
+        self._known: dict[str, bytes] = {}  # heads of GET, by their targets, with these headers and this promise
 
     def head(self, call: Call) -> bytes:
         """The head of a request. What was encoded above is trusted, but no character can start a line of its own."""
-        method = call.method
-        text = f"{method} {self._prefix}{call.target}"
-        if not (text.isascii() and text.isprintable() and text.count(" ") == 1):
-            raise InvalidValue("the request's target is not percent-encoded")
-        if call.headers is not self._headers:  # the calls of one request share theirs
+        if call.headers is not self._headers or call.promise is not self._promise:
+            self._turn(call)
+        if call.method != "GET" or call.body is not None:
+            return self._made(call)
+        known = self._known.get(call.target)
+        return self._learned(call) if known is None else known
+
+    def _turn(self, call: Call) -> None:
+        """From here on, requests end with this call's headers: the calls of one request share theirs."""
+        self._known.clear()
+        if call.headers is not self._headers:
             self._block = _block(call.headers)
             self._headers = call.headers
-            self._rest = b""
-        if call.body is not None or method in _WITH_BODY:
+        self._promise = call.promise
+        self._rest = self._tail(call.promise, "")
+
+    def _made(self, call: Call) -> bytes:
+        text = f"{call.method} {self._prefix}{call.target}"
+        if not (text.isascii() and text.isprintable() and text.count(" ") == 1):
+            raise InvalidValue("the request's target is not percent-encoded")
+        if call.body is not None or call.method in _WITH_BODY:
             return text.encode() + self._tail(call.promise, _framing(call.body))
-        if call.promise is not self._promise or not self._rest:
-            self._promise = call.promise
-            self._rest = self._tail(call.promise, "")
         return text.encode() + self._rest
+
+    def _learned(self, call: Call) -> bytes:
+        head = self._made(call)
+        if len(head) <= _LONGEST:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[call.target] = head
+        return head
 
     def _tail(self, promise: tuple[str, str] | None, framing: str) -> bytes:
         """All that stands behind the target."""
