@@ -27,7 +27,7 @@ def test_a_head_has_all_that_the_call_has():
 
 
 def test_calls_in_any_order_have_the_heads_that_they_have_alone():
-    headers = (SHARED, tuple(list(SHARED)), (("User-Agent", "other"),), (("Accept-Encoding", "gzip"),))
+    headers = (SHARED, (SHARED[0],), (("User-Agent", "other"),), (("Accept-Encoding", "gzip"),))
     promises = (PROMISE, None, ("Fastdag-Deadline", "0.412"))
     random, line = Random(1), RequestLine(HOST)
     for _ in range(2000):
