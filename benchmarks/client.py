@@ -35,6 +35,7 @@ PATH = "/part/0"
 FLOOR = "raw floor: gevent socket + llhttp"
 TRANSPORT = "fastdag's transport alone"
 UPSTREAM = "fastdag Upstream.get(...).json(), default policies"
+DIFFERING = "the same, of an upstream that writes an id into each head"
 REQUESTS = "requests.Session, trust_env off"
 FAN_FLOOR = "ten recycled greenlets on the raw floor"
 GRAPH = "ten fetches in one graph"
@@ -77,6 +78,7 @@ def ours(url: str) -> dict[str, Ask]:
         FLOOR: Floor(address, PATH),
         TRANSPORT: lambda: transport.send(Call("GET", PATH, [], host=host, deadline=after(1))).json(),
         UPSTREAM: lambda: upstream.get(PATH).json(),
+        DIFFERING: lambda: upstream.get(f"/differing{PATH}").json(),
         FAN_FLOOR: Fan([Floor(address, f"/part/{number}") for number in range(CALLS)]),
         GRAPH: lambda: graph.run(None),
     }

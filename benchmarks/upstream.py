@@ -1,7 +1,8 @@
 """The upstream of the benchmarks: nginx on a core of its own, which answers 1 KB of fixed JSON per path.
 
-`/part/0` to `/part/9` answer at once; `/20ms/part/0` and `/1000ms/part/0` and so on after that time, where nginx has
-its Lua module. The parts share no key, so that merging ten of them gives an object of ten keys (`MERGED`).
+`/part/0` to `/part/9` answer at once, and so does `/differing/part/0`, with an id in each head; `/20ms/part/0` and
+`/1000ms/part/0` and so on after that time, where nginx has its Lua module. The parts share no key, so that merging ten
+of them gives an object of ten keys (`MERGED`).
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def start_upstream(children: Children, *, core: int | Iterable[int], processes: 
     """The upstream's process and its base URL."""
     port = free_port()
     server = "default_type application/json;"
+    server += f"location = /differing/part/0 {{ add_header X-Request-Id $request_id; return 200 '{PARTS[0]}'; }}"
     for number, part in enumerate(PARTS):
         server += f"location = /part/{number} {{ return 200 '{part}'; }}"
         for delay in DELAYS if has_lua() else ():
