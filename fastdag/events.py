@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fastdag.concurrency import Timeout, original
+from fastdag.concurrency import Timeout
 
 __all__ = ["EVENTS", "TRACE", "Bare", "Gathered", "Instrument", "Instruments"]
 
@@ -96,17 +96,15 @@ class Gathered:
     long, and without `elapsed`: that is in `seconds`, a list, for all events that are alike. It costs next to nothing
     while requests are answered. Of those that are alike at most `TOGETHER` wait; `hand_over` brings those that do.
 
-    Native threads may share one. Nothing is lost or told twice: one at a time takes out what waits, and what is added
-    meanwhile stands behind it. Who comes while somebody takes something leaves it at that, and never waits. The lists
-    stay where they are, since there are only so many upstreams, hosts and statuses.
+    Native threads may share one. Nothing is lost or told twice: what waits is taken out one by one, and the lists stay
+    where they are, since there are only so many upstreams, hosts and statuses.
     """
 
-    __slots__ = ("_taking", "function", "waiting")
+    __slots__ = ("function", "waiting")
 
     def __init__(self, function: Callable[[About, list[float]], object]) -> None:
         self.function = function
         self.waiting: dict[About, list[float]] = {}
-        self._taking = original("_thread", "allocate_lock")()
 
     def __call__(self, name: str, fields: Mapping[str, Any]) -> None:
         about = tuple([fields[field] for field in EVENTS[name] if field not in _LEFT_OUT])
@@ -121,13 +119,12 @@ class Gathered:
             self._bring(about, alike)
 
     def _bring(self, about: About, alike: list[float]) -> None:
-        if not self._taking.acquire(False):
-            return
-        try:
-            seconds = alike[:]
-            del alike[: len(seconds)]
-        finally:
-            self._taking.release()
+        seconds: list[float] = []
+        while alike:
+            try:
+                seconds.append(alike.pop())
+            except IndexError:  # another thread has taken the last
+                break
         if seconds:
             self.function(about, seconds)
 

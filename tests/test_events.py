@@ -151,7 +151,7 @@ def test_who_is_alone_has_a_heap_that_can_be_added_to_by_hand():
     instruments.tell("attempt.ended", *ATTEMPT)
     instruments.heaps["attempt.ended"][ALIKE].append(0.2)
     gathered.hand_over()
-    assert told == [(ALIKE, [0.1, 0.2])]
+    assert told == [(ALIKE, [0.2, 0.1])]
     instruments.on("attempt.ended", print)
     assert instruments.heaps["attempt.ended"] is None
 
