@@ -120,8 +120,6 @@ class Upstream:
         self.instruments.on(name, instrument)
 
     def get(self, path: str, **call: Unpack[CallOptions]) -> Response:
-        if not call:  # as most: a path, and nothing else
-            return self.send(self.prepare("GET", encode_path(path)))
         return self.request("GET", path, **call)
 
     def head(self, path: str, **call: Unpack[CallOptions]) -> Response:
@@ -146,6 +144,8 @@ class Upstream:
         unsaid, it holds for GET, HEAD and OPTIONS. With `stream=True` the answer is a `StreamedResponse`. Policies
         by name (`retry=None`) hold for this call instead of the upstream's.
         """
+        if not call and method in _IDEMPOTENT:  # as most: a path, and nothing else
+            return self.send(self.prepare(method, encode_path(path)))
         return self.send(self.compose(method, path, **call))
 
     def compose(

@@ -385,3 +385,15 @@ def test_method_that_is_none_is_refused():
     with pytest.raises(InvalidValue, match="a method consists of letters"):
         catalog.request("GET /evil", "/x")
     assert fake.seen == []
+
+
+@pytest.mark.parametrize("call", [{}, {"params": {"a": 1}}])
+def test_who_overrides_request_is_asked_whatever_the_method(call):
+    class Signed(Upstream):
+        def request(self, method, path, **call):
+            asked.append((method, path))
+
+    asked, upstream = [], Signed("shop", "http://shop.test")
+    for method in ("get", "head", "delete"):
+        getattr(upstream, method)("/a", **call)
+    assert asked == [("GET", "/a"), ("HEAD", "/a"), ("DELETE", "/a")]

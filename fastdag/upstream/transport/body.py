@@ -49,11 +49,12 @@ class RequestLine:
     def _turn(self, call: Call) -> None:
         """From here on, requests end with this call's headers: the calls of one request share theirs."""
         self._known.clear()
-        if call.headers is not self._headers:
-            self._block = _block(call.headers)
-            self._headers = call.headers
-        self._promise = call.promise
+        block = self._block if call.headers is self._headers else _block(call.headers)
+        self._headers = None  # until all of it is there: nobody is to end as another's request
+        self._block = block
         self._rest = self._tail(call.promise, "")
+        self._promise = call.promise
+        self._headers = call.headers
 
     def _made(self, call: Call) -> bytes:
         text = f"{call.method} {self._prefix}{call.target}"

@@ -172,7 +172,7 @@ class Inbound:
 
     def finish(self) -> bool:
         """The connection has ended cleanly; whether that was the end of the answer."""
-        self.complete = self.complete or (self.received and bool(self._until_close))
+        self.complete = self.complete or bool(self._until_close)
         return self.complete
 
     def take(self) -> bytes:

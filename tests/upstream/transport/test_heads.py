@@ -57,7 +57,7 @@ def knowing(answer):
 def test_a_known_head_says_what_it_said_before(answer, behind):
     _, heads = knowing(answer)
     assert heads.known
-    for at in range(1, len(answer + behind)):
+    for at in range(1, len(answer + behind) + 1):
         pieces = (answer + behind)[:at], (answer + behind)[at:]
         again, _ = knowing(answer)  # on the same connection
         assert read(again, *pieces) == read(inbound(), *pieces) == read(inbound(heads), *pieces), at
@@ -89,6 +89,21 @@ def test_the_parser_reads_on_behind_answers_that_it_was_not_asked_for(answer):
         assert read(known, *other) == read(inbound(), *other)
         if not known.reusable:
             known = inbound(heads)
+
+
+def test_the_parser_is_not_asked_about_a_known_head():
+    known, _ = knowing(OK)
+    known.begin(False, 1 << 20)
+    known._parser = None  # whoever asked it would find nobody
+    assert known.feed(OK.encode())
+
+
+def test_an_answer_that_ends_with_its_connection_may_follow_one_that_came_in_parts():
+    parts, closed = (OK[:-1], OK[-1:]), "HTTP/1.1 200 OK\r\n\r\nall"
+    used = inbound()
+    assert read(used, *parts)[0]
+    assert read(used, closed) == read(inbound(), closed)
+    assert used.complete
 
 
 def test_a_body_may_change_below_its_head():

@@ -7,6 +7,7 @@ import pytest
 from fastdag.errors import InvalidValue
 from fastdag.upstream.call import Call, Host
 from fastdag.upstream.transport.body import RequestLine
+from fastdag.upstream.transport.decode import ACCEPTED
 
 HOST = Host.parse("http://shop.test:81/api")
 SHARED = (("User-Agent", "fastdag"),)
@@ -20,10 +21,15 @@ def call(target="/a", method="GET", headers=SHARED, body=None, promise=PROMISE):
 
 
 def test_a_head_has_all_that_the_call_has():
-    assert RequestLine(HOST).head(call()) == (
-        b"GET /api/a HTTP/1.1\r\nHost: shop.test:81\r\nFastdag-Deadline: 1.000\r\n"
-        b"User-Agent: fastdag\r\nAccept-Encoding: " + RequestLine(HOST).head(call()).split(b"Encoding: ")[1]
+    assert RequestLine(HOST).head(call()).decode() == (
+        "GET /api/a HTTP/1.1\r\nHost: shop.test:81\r\nFastdag-Deadline: 1.000\r\n"
+        f"User-Agent: fastdag\r\nAccept-Encoding: {ACCEPTED}\r\n\r\n"
     )
+
+
+def test_a_head_that_was_made_is_not_made_again():
+    line = RequestLine(HOST)
+    assert line.head(call()) is line.head(call())
 
 
 def test_calls_in_any_order_have_the_heads_that_they_have_alone():
@@ -57,6 +63,16 @@ def test_headers_that_none_can_carry_are_refused_each_time():
     for _ in range(2):
         with pytest.raises(InvalidValue, match="control character"):
             line.head(call(headers=bad))
+    assert line.head(call()) == RequestLine(HOST).head(call())
+
+
+def test_a_promise_that_none_can_carry_leaves_no_request_with_the_end_of_another():
+    line, theirs = RequestLine(HOST), (("Authorization", "Bearer of somebody else"),)
+    line.head(call(headers=theirs))
+    bad = call(promise=("Fastdag-Deadline", "\u20ac"))
+    for _ in range(2):
+        with pytest.raises(UnicodeEncodeError):
+            line.head(bad)
     assert line.head(call()) == RequestLine(HOST).head(call())
 
 
