@@ -7,6 +7,7 @@ import weakref
 import gevent
 import greenlet
 import pytest
+from gevent.event import Event
 
 from fastdag import concurrency
 from fastdag.concurrency import Crew, Waiter, crew, from_signal_handler, get_hub, wait_at_most
@@ -139,12 +140,12 @@ def test_a_task_that_returns_true_uses_its_member_up(members):
 
 
 def test_no_more_members_than_the_limit_wait(members):
-    go = Waiter()
+    go = Event()
     for _ in range(10):
-        in_the_hub(members.run, lambda: gevent.sleep(0.001))
-    in_the_hub(go.wake)
-    go.wait()
-    gevent.sleep(0.01)
+        in_the_hub(members.run, lambda: go.wait() and None)
+    gevent.sleep(0)  # all of them have begun
+    go.set()
+    gevent.sleep(0)
     assert len(members._idle) == 4
 
 

@@ -283,9 +283,15 @@ def test_the_first_declared_of_several_failures_decides():
     # All of them wait to be woken in one turn of the loop, the last declared first.
     graph, waiting = Graph("page"), {}
 
+    def wake():
+        for name in ("a", "b", "c"):
+            waiting[name].set()
+
     def waits(name):
         def load():
             waiting[name] = Event()
+            if len(waiting) == 3:
+                gevent.spawn(wake)
             waiting[name].wait()
             raise ValueError(name)
 
@@ -294,11 +300,6 @@ def test_the_first_declared_of_several_failures_decides():
     for name in ("c", "b", "a"):
         graph.node(id=name)(waits(name))
 
-    def wake():
-        for name in ("a", "b", "c"):
-            waiting[name].set()
-
-    gevent.spawn_later(0.01, wake)
     with pytest.raises(NodeError) as failed:
         graph.run()
     assert failed.value.node_id == "c"
@@ -340,7 +341,7 @@ def test_long_pure_work_lets_the_loop_turn():
     for number in range(100):
         graph.node(id=f"n{number}", after=f"n{number - 1}" if number else ())(computes)
     beating = gevent.spawn(heart)
-    gevent.sleep(0.02)
+    gevent.sleep(0)  # it has begun
     begun = time.process_time()
     graph.run()
     ended = time.process_time()
@@ -362,7 +363,7 @@ def test_a_run_in_the_hub_is_refused():
             seen.append(str(error))
 
     gevent.get_hub().loop.run_callback(in_the_hub)
-    gevent.sleep(0.01)
+    gevent.sleep(0)
     assert seen == ["a graph cannot run in the event loop itself; run it in a greenlet"]
 
 

@@ -12,19 +12,22 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from fastdag import Context, Graph, Node, NodeError
 from fastdag.context import current_scope
 from tests.machine import PAUSE
 
 
-def hanging(cancelled):
-    """A graph of two nodes that hang and write down that they were cancelled."""
+def hanging(cancelled, begun=None):
+    """A graph of two nodes that hang and write down that they were cancelled; `begun` is set when both hang."""
     graph = Graph("page", timeout=10)
     for name in ("a", "b"):
 
         class Hangs(Node):
             def load(self, context):
+                if self.id == "b" and begun:
+                    begun.set()
                 try:
                     gevent.sleep(10)
                 finally:
@@ -35,9 +38,9 @@ def hanging(cancelled):
 
 
 def test_killing_the_greenlet_that_runs_cancels_the_run():
-    cancelled = []
-    caller = gevent.spawn(hanging(cancelled).run)
-    gevent.sleep(0.01)
+    cancelled, begun = [], Event()
+    caller = gevent.spawn(hanging(cancelled, begun).run)
+    begun.wait()
     caller.kill()
     assert cancelled == ["a", "b"]
     assert isinstance(caller.value, gevent.GreenletExit)
@@ -54,12 +57,12 @@ def test_a_timeout_around_run_has_cancelled_it_before_it_propagates():
 
 
 def test_a_second_exception_while_the_first_cancels_does_no_harm():
-    graph = hanging([])
-    caller = gevent.spawn(graph.run)
-    gevent.sleep(0.01)
+    begun = Event()
+    caller = gevent.spawn(hanging([], begun).run)
+    begun.wait()
     caller.kill(ValueError("first"), block=False)
     caller.kill(KeyError("second"), block=False)
-    gevent.sleep(0.01)
+    caller.join(timeout=5)
     assert caller.dead
     assert isinstance(caller.exception, (ValueError, KeyError))
 
@@ -307,11 +310,12 @@ def test_errors_of_a_run_can_be_pickled():
 
 
 def test_an_outer_failure_ends_the_inner_run():
-    cancelled = []
+    cancelled, begun = [], Event()
     inner = Graph("inner", timeout=None)
 
     @inner.node
     def deep():
+        begun.set()
         try:
             gevent.sleep(10)
         finally:
@@ -319,7 +323,7 @@ def test_an_outer_failure_ends_the_inner_run():
 
     outer = Graph("outer")
     outer.node(id="runs")(lambda: inner.run())
-    outer.node(id="breaks")(lambda: gevent.sleep(0.01) or 1 / 0)
+    outer.node(id="breaks")(lambda: begun.wait() and 1 / 0)
     with pytest.raises(NodeError, match=r"^breaks failed"):
         outer.run()
     gevent.sleep(0)

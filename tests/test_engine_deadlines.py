@@ -5,6 +5,7 @@ import time
 import gevent
 import pytest
 import requests
+from gevent.event import Event
 
 from fastdag import Context, Graph, NodeError, Upstream
 from fastdag.testing import FakeUpstream, hang
@@ -29,20 +30,21 @@ def hangs(*_args):
 
 @pytest.fixture
 def stubborn():
-    """A node that swallows everything; the fixture lets it end."""
-    over = []
+    """A node, or a fallback, that swallows everything until its `over` is set. The fixture lets it end."""
+    over = Event()
 
-    def load():
-        while not over:
+    def load(*_args):
+        while not over.is_set():
             try:
-                gevent.sleep(0.002)
+                over.wait()
             except:  # noqa: E722
                 pass
         return "late"
 
+    load.over = over
     yield load
-    over.append(True)
-    gevent.sleep(0.01)
+    over.set()
+    gevent.sleep(0)
 
 
 def test_the_runs_deadline_fails_an_unfinished_required_node():
@@ -228,20 +230,17 @@ def test_a_node_with_a_bare_except_delays_no_answer(stubborn, by, end):
         assert got.outcomes["a"].state == {"optional": "failed", "fallback": "fallback"}[end]
 
 
-def test_an_abandoned_node_that_returns_at_last_changes_nothing():
-    over = []
-    graph = Graph("page", timeout=1)
+def test_an_abandoned_node_that_returns_at_last_changes_nothing(stubborn):
+    graph, abandoned = Graph("page", timeout=5), Event()
+    graph.on("node.abandoned", lambda name, fields: abandoned.set())
 
-    def late():
-        while not over:
-            try:
-                gevent.sleep(0.002)
-            except:  # noqa: E722
-                pass
-        return "late"
+    def lets_it_return():
+        abandoned.wait()
+        stubborn.over.set()
+        gevent.sleep(0)  # it returns, and the run is not over
 
-    graph.node(id="a", timeout=SOON, optional=True)(late)
-    graph.node(id="b")(lambda: gevent.sleep(SOON * 2) or over.append(True) or gevent.sleep(SOON))
+    graph.node(id="a", timeout=SOON, optional=True)(stubborn)
+    graph.node(id="b")(lets_it_return)
     result = graph.run()
     assert result.outcomes["a"].state == "failed"
     assert "a" not in result.node_data
@@ -257,8 +256,8 @@ def test_an_abandoned_nodes_greenlet_is_never_used_again(stubborn):
         assert other.run().merged == {"b": 1}
 
 
-def test_an_abandoned_node_can_spawn_nothing(stubborn):
-    raised = []
+def test_an_abandoned_node_can_spawn_nothing():
+    raised, run_is_over = [], Event()
     graph = Graph("page")
 
     def load(context):
@@ -271,11 +270,12 @@ def test_an_abandoned_node_can_spawn_nothing(stubborn):
                 context.spawn(gevent.sleep, 10)
             except RuntimeError as error:
                 raised.append(str(error))
-            gevent.sleep(0.01)
+            run_is_over.wait()
 
     graph.node(id="a", timeout=SOON, optional=True)(load)
     graph.run(Context())
-    gevent.sleep(0.03)
+    run_is_over.set()
+    gevent.sleep(0)
     assert raised == ["this run is over; nothing can be spawned in it any more"] * 2
 
 
@@ -303,47 +303,28 @@ def test_what_leaves_a_node_has_a_reason(error, reason):
     assert (outcome.reason, outcome.error) == (reason, error)
 
 
-def test_a_nodes_own_timeout_after_the_runs_changes_nothing():
-    over = []
-
-    def stays():
-        while not over:
-            try:
-                gevent.sleep(0.002)
-            except:  # noqa: E722
-                pass
-
+def test_a_nodes_own_timeout_after_the_runs_changes_nothing(stubborn):
     graph = Graph("page", timeout=SOON)
-    graph.node(id="a", timeout=SOON * 2, optional=True)(stays)
+    graph.node(id="a", timeout=SOON * 2, optional=True)(stubborn)
     result = graph.run()
     error = result.outcomes["a"].error
-    gevent.sleep(SOON * 2)
-    over.append(True)
-    gevent.sleep(0.01)
+    gevent.sleep(SOON * 2)  # the node's own time is over
+    stubborn.over.set()
+    gevent.sleep(0)
     assert result.outcomes["a"].error is error
     assert str(error) == "the run's deadline came first"
 
 
-def test_a_fallback_that_swallows_its_cancellation_changes_nothing():
-    over = []
-
-    def stays(context, error):
-        while not over:
-            try:
-                gevent.sleep(0.002)
-            except:  # noqa: E722
-                pass
-        return "late"
-
+def test_a_fallback_that_swallows_its_cancellation_changes_nothing(stubborn):
     def fails():
         raise ValueError
 
     graph = Graph("page", timeout=SOON)
-    graph.node(id="a", fallback=stays, optional=True)(fails)
+    graph.node(id="a", fallback=stubborn, optional=True)(fails)
     result, elapsed = timed(graph.run)
     assert elapsed < AT_MOST
-    over.append(True)
-    gevent.sleep(0.01)
+    stubborn.over.set()
+    gevent.sleep(0)
     assert result.outcomes["a"].state == "failed"
     assert "a" not in result.node_data
 

@@ -2,6 +2,7 @@
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from fastdag import Graph, Node, NodeError, Outcome
 from fastdag.errors import Relayed
@@ -291,12 +292,12 @@ def test_a_fallback_node_can_be_a_class_and_serve_several():
 
 
 def test_an_owner_that_fails_after_its_stand_in_has_ended_gets_its_data():
-    graph = Graph("page")
-    spare, calls = counting()
+    graph, stood_in = Graph("page"), Event()
+    spare, calls = counting(lambda: stood_in.set() or "spare's data")
 
     @graph.node(fallback=spare)
     def late():
-        gevent.sleep(0.01)
+        stood_in.wait()
         raise ValueError
 
     graph.node(id="early", fallback=spare)(fails)
