@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import gevent
+
 #: By so many seconds a thing may take longer than it should, where it would take far longer if it were broken.
 PAUSE = 1.0
 
@@ -19,3 +21,11 @@ def seconds_of(act: Callable[[], object]) -> float:
     began = time.monotonic()
     act()
     return time.monotonic() - began
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for something that will be so: how long it may take is the bound, not the wait."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"never so within {seconds} s"
+        gevent.sleep(0.001)

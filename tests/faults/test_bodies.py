@@ -213,10 +213,11 @@ def test_stream_that_is_left_early_closes_its_connection(client):
 def test_closing_a_stream_that_is_at_its_end_leaves_the_next_call_alone(client):
     answer = client.call("/echo/x", stream=True)
     assert answer.content == b"x"
-    other = client.upstream.script(("sleep", 0.05), ("send", OK))
+    other = client.upstream.script(("gate",), ("send", OK))
     greenlet = gevent.spawn(client.call, other)
-    gevent.sleep(0.02)
+    assert eventually(lambda: other in client.upstream.order()["requests"])
     answer.close()
+    client.upstream.order(let_go=other)
     assert greenlet.get(timeout=5).content == b"ok"
 
 

@@ -176,7 +176,8 @@ def test_metrics_of_one_worker_of_several_are_warned_of_once(tmp_path, caplog, s
 
 WORKER = """
 from gevent import monkey; monkey.patch_all()
-import sys, gevent
+import os, sys, gevent
+from pathlib import Path
 from fastdag.observe.metrics import Metrics
 metrics = Metrics(interval=0.01)
 metrics.start()
@@ -186,7 +187,8 @@ for _ in range(int(sys.argv[1])):
     count("retry.scheduled", {"upstream": "catalog"})
 started("request.started", {"method": "GET", "path": "/", "request_id": "7", "environ": {"wsgi.url_scheme": "http"}})
 print("counted", flush=True)
-gevent.sleep(0.05)
+while not list(Path(sys.argv[2]).glob(f"{os.getpid()}-*.numbers")):  # nothing is written before the loop turns
+    gevent.sleep(0.001)
 print("written", flush=True)
 if sys.stdin.readline():
     metrics.stop()
@@ -204,7 +206,7 @@ def worker(tmp_path):
     def start(count):
         environ = {**os.environ, DIRECTORY: str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
         process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(count)],
+            [sys.executable, "-c", WORKER, str(count), str(tmp_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environ,

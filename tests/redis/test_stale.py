@@ -1,12 +1,10 @@
 """Old answers out of the shared store: whoever stored them, they stand in for failures as those in memory do."""
 
-import time
-
-import gevent
 import gevent.event
 import pytest
 
 from fastdag import UpstreamConnectError, UpstreamTimeout
+from tests.machine import until
 from tests.upstream.policies.scripted import Clock, answer
 
 JSON = {"content_type": "application/json"}
@@ -87,10 +85,3 @@ def test_a_refresh_that_hangs_holds_the_others_up_for_its_time_at_most(worker, s
     assert [bench.send().content for bench in made] == [b"new"] * 4
     hanging.set()
     until(lambda: not one.stack.vault.refreshes)
-
-
-def until(true):
-    patience = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < patience
-        gevent.sleep(0.005)

@@ -130,7 +130,9 @@ def test_a_follower_that_is_killed_too_passes_the_lead_on():
     leader, second, third = start(b, 3)
     leader.kill(block=False)
     second.kill(block=False)
-    gevent.sleep(0.01)
+    gevent.joinall([leader, second])
+    gevent.sleep(0)
+    assert len(b.transport.seen) == 2
     gate.event.set()
     assert third.get().content == b"shared"
 

@@ -11,6 +11,7 @@ from fastdag.graph import Graph
 from fastdag.upstream.client import Upstream
 from fastdag.upstream.policies.breaker import Breaker
 from fastdag.upstream.policies.hedge import Hedge
+from tests.machine import until
 
 
 class Service:
@@ -78,13 +79,6 @@ def upstream(service):
 def state(upstream):
     (circuit,) = upstream.stack.circuits.by_url.values()
     return circuit.state
-
-
-def until(true):
-    patience = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < patience
-        gevent.sleep(0.001)
 
 
 def test_the_loser_of_a_hedge_loses_its_connection(service, upstream):
