@@ -11,7 +11,7 @@ from fastdag import Context, Graph, NodeError, Upstream
 from fastdag.testing import FakeUpstream, hang
 from tests.machine import PAUSE, least
 
-SOON = 0.02
+SOON = 0.05  # but long enough to begin in, on a machine that is busy
 LATE = 0.05  # what an answer may be late
 AT_MOST = SOON + LATE + PAUSE
 

@@ -197,7 +197,7 @@ def test_installing_it_while_a_run_is_under_way_does_no_harm(bench):
 
 
 def test_a_node_that_is_interrupted_ends_with_the_run(bench):
-    graph = Graph("late", timeout=0.01)
+    graph = Graph("late", timeout=0.05)
     graph.node(id="slow", optional=True)(lambda context: gevent.sleep(5))
     Observers([bench.tracing]).watch(graph)
     graph.run()

@@ -106,7 +106,7 @@ def test_a_thousand_coalesced_callers_send_one_request(service, upstream):
 
 @pytest.mark.parametrize(
     ("run", "node", "after"),
-    [(0.1, None, "open"), (0.1, 0.05, "open"), (None, 0.05, "open"), (0.04, None, "closed")],
+    [(0.14, None, "open"), (0.1, 0.05, "open"), (None, 0.05, "open"), (0.04, None, "closed")],
     ids=["run", "both", "node", "too short"],
 )
 def test_a_run_or_node_that_ends_a_call_at_its_deadline_counts_it_as_timed_out(service, upstream, run, node, after):
