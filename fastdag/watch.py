@@ -39,27 +39,24 @@ def new_run(
     return (ToldRun if "run" in heard else Run)(plan, context, timeout, instruments)
 
 
-def _told(run: Run, go: Callable[[], None]) -> None:
-    """Have a run go, and tell of its start and its end."""
-    instruments, graph = run.instruments, run.plan.graph_id
-    if "run.started" in instruments.heard:
-        instruments.tell("run.started", graph, run)
-    try:
-        go()
-    finally:
-        instruments.tell("run.ended", graph, run, now() - run.start)
-
-
 class ToldRun(Run):
     """Tells of its start and its end."""
 
     __slots__ = ()
 
     def go(self) -> None:
-        _told(self, super().go)
+        instruments, graph = self.instruments, self.plan.graph_id
+        if "run.started" in instruments.heard:
+            instruments.tell("run.started", graph, self)
+        try:
+            self._go()
+        finally:
+            instruments.tell("run.ended", graph, self, now() - self.start)
+
+    _go = Run.go
 
 
-class WatchedRun(Run):
+class WatchedRun(ToldRun):
     """The engine calls `stand_in` at the end of every node whose flag is set in the plan's `stand_ins`, so that a
     fallback node can take over. Here the flag is set for outputs, too, or for all nodes where somebody listens to
     them; and the nodes' functions are called through `_begin`, which tells of their start.
@@ -89,12 +86,9 @@ class WatchedRun(Run):
             plan = replace(plan, stand_ins=bytes(flags))
         super().__init__(plan, context, timeout, instruments)
 
-    def go(self) -> None:
-        _told(self, self._go)
-
     def _go(self) -> None:
         try:
-            super().go()
+            super()._go()
         finally:
             self.plan = self._declared  # the other one knows this run, and what knows itself outlives its use
 

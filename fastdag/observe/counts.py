@@ -43,10 +43,13 @@ _SUM = len(BOUNDS) + 1
 _OK = _SUM + 1
 
 #: So many runs wait to be counted together: few enough for their times to be in the processor's cache still.
-_TOGETHER = 16
+_TOGETHER = 32
 
 #: A family's name and the values of its labels.
 Key = tuple[str, ...]
+
+# A run's plan, when its nodes began, when they ended, and how long it took.
+_Waiting = tuple[Plan, list[Any], list[float], float]
 
 _LETS_THROUGH = (CLOSED, FORCED_CLOSED)
 
@@ -78,7 +81,7 @@ class Counts:
         self._started: dict[tuple[str, str], int] = {}  # requests, by method and scheme
         self._numbers: dict[Key, float] = {}
         self._lost_before = Pump.dropped_in_all
-        self._waiting: list[tuple[Plan, list[Any], list[float]]] = []  # when the nodes of a run began and ended
+        self._waiting: list[_Waiting] = []
 
     def events(self) -> dict[str, Instrument]:
         return {
@@ -153,8 +156,7 @@ class Counts:
 
     def _run_ended(self, graph: str, run: Workers, elapsed: float) -> None:
         if not run.trouble and run.state == run.plan.blank.all_ok:
-            _observe(self._runs, (graph, "complete"), elapsed)
-            self._waiting.append((run.plan, run.began, run.ended))
+            self._waiting.append((run.plan, run.began, run.ended, elapsed))
             if len(self._waiting) >= _TOGETHER:
                 self._count_waiting()
         else:
@@ -162,13 +164,15 @@ class Counts:
             self._count_nodes(run)
 
     def _count_waiting(self) -> None:
-        """Count the nodes of all runs that wait, those of the same plan together."""
-        by_plan: dict[int, list[tuple[Plan, list[Any], list[float]]]] = {}
+        """Count all runs that wait and their nodes, those of the same plan together."""
+        by_plan: dict[int, list[_Waiting]] = {}
         for waiting in self._waiting:
             by_plan.setdefault(id(waiting[0]), []).append(waiting)
         self._waiting.clear()
         for runs in by_plan.values():
             plan = runs[0][0]
+            whole = self._runs.setdefault((plan.graph_id, "complete"), list(_EMPTY))
+            _observe_all(whole, [run[3] for run in runs])
             began, ended = (zip(*times, strict=True) for times in ([run[1] for run in runs], [run[2] for run in runs]))
             for node, begins, ends in zip(plan.ids, began, ended, strict=True):
                 numbers = self._node(plan.graph_id, node)

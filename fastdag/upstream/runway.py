@@ -15,6 +15,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from contextvars import copy_context
+from typing import Any
 
 from fastdag.concurrency import Timeout, get_hub
 from fastdag.deadline import earliest
@@ -39,6 +40,11 @@ __all__ = ["Runway"]
 
 Policies = Mapping[str, Policy | None]
 
+# Where attempts that ended wait to be counted (`Gathered`), and those lists of it that were used here, by method and
+# status: the lists stay where they are.
+_Heap = dict[tuple[Any, ...], list[float]]
+_Found = dict[tuple[str, int], list[float]]
+
 #: What a policy may be for calls to fly. One that is not in here keeps them on the ground.
 _KNOWN: dict[str, tuple[type, ...]] = {
     "timeout": (Total,),
@@ -54,7 +60,7 @@ class Runway:
     """Where the calls of one stack take off, if they can. Made by `Runway.of`."""
 
     __slots__ = (
-        "_attempts", "_breaker", "_calls", "_circuit", "_clock", "_host", "_instruments", "_limit", "_pool",
+        "_attempts", "_breaker", "_calls", "_circuit", "_clock", "_ended", "_host", "_instruments", "_limit", "_pool",
         "_retrying", "_slots", "_timeout", "_transport", "name",
     )  # fmt: skip
 
@@ -64,6 +70,7 @@ class Runway:
         self._clock = site.clock
         self._timeout = site.timeout
         self._instruments = site.instruments
+        self._ended: tuple[_Heap | None, _Found] = None, {}
         self._host = site.hosts[0]
         self._transport = transport
         self._pool: HostPool | None = None  # the transport's for this host, as it was last asked for
@@ -184,15 +191,14 @@ class Runway:
         call, circuit, now = flight.call, self._circuit, self._clock()
         try:
             if "attempt.ended" in self._instruments.heard:
-                heap = self._instruments.heaps["attempt.ended"]
-                if heap is None or not isinstance(end, Response):
-                    flight.within(self._attempts.tell_end, call, *_told(end), now - flight.started)
+                heap, found = self._ended
+                if heap is not self._instruments.heaps["attempt.ended"]:
+                    heap, found = self._ended = self._instruments.heaps["attempt.ended"], {}
+                alike = found.get((call.method, end.status_code)) if isinstance(end, Response) else None
+                if alike is None or len(alike) >= TOGETHER - 1:  # it is told of, and so are those that wait
+                    self._tell_attempt(flight, end, now - flight.started, heap, found)
                 else:
-                    alike = heap.get((self.name, self._host.url, call.method, call.attempt, end.status_code, ""))
-                    if alike is None or len(alike) + 1 >= TOGETHER:
-                        self._attempts.tell_end(call, end.status_code, "", now - flight.started)
-                    else:
-                        alike.append(now - flight.started)
+                    alike.append(now - flight.started)
         finally:  # also if somebody who is told blocks, and is killed
             self._give_back(call, flight.total)
         if circuit is not None and circuit.state == CLOSED:
@@ -200,6 +206,16 @@ class Runway:
                 circuit.worked(now)
             elif isinstance(end, Response) or failed(call, end, now):
                 circuit.failure(self._breaker)  # type: ignore[arg-type]
+
+    def _tell_attempt(
+        self, flight: Flight, end: Response | BaseException, elapsed: float, heap: _Heap | None, found: _Found
+    ) -> None:
+        call, (status, reason) = flight.call, _told(end)
+        flight.within(self._attempts.tell_end, call, status, reason, elapsed)
+        if heap is not None and isinstance(end, Response):
+            alike = heap.get((self.name, self._host.url, call.method, call.attempt, status, reason))
+            if alike is not None:
+                found[call.method, status] = alike
 
     def _give_back(self, call: Call, total: float | None) -> None:
         """After the first attempt: its slot, and to the call its own deadline."""
