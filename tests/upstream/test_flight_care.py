@@ -1,5 +1,6 @@
 """What flights could get wrong and calls through the layers do not: each case is made both ways."""
 
+from collections import Counter
 from contextvars import ContextVar
 
 import gevent
@@ -9,6 +10,7 @@ from gevent.server import StreamServer
 
 from fastdag import Graph, NodeError, Request, Retry, Upstream
 from fastdag.context import Context
+from fastdag.events import TOGETHER, Gathered
 from fastdag.testing import FakeUpstream, answer, status
 
 OK = {"id": 1}
@@ -189,3 +191,26 @@ def test_a_connection_that_ends_while_its_call_is_told_of_is_replaced(make):
     outcome = one(upstream, optional=True).run({}).outcomes["a"]
     assert (outcome.state, outcome.value) == ("ok", {})
     server.stop()
+
+
+def test_who_begins_to_count_gets_all_from_then_on_whoever_counted_before(fake, make):
+    fake.on("GET /part/a", OK)
+    fake.on("GET /part/b", status(404))
+    upstream, counts = make(idle=2), (Counter(), Counter())
+    graph = one(upstream)
+    graph.fetch("b", upstream, "/part/b", optional=True)
+
+    def counting(count):
+        return Gathered(lambda about, seconds: count.update({(about[2], about[4]): len(seconds)}))
+
+    first, second = map(counting, counts)
+    for gathered, runs in ((first, 3), (second, TOGETHER + 5), (first, 2)):
+        upstream.on("attempt.ended", gathered)
+        for _ in range(runs):
+            graph.run()
+        upstream.instruments.off("attempt.ended", gathered)
+        graph.run()
+    first.hand_over()
+    second.hand_over()
+    assert counts[0] == {("GET", 200): 5, ("GET", 404): 5}
+    assert counts[1] == {("GET", 200): TOGETHER + 5, ("GET", 404): TOGETHER + 5}
