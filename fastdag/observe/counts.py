@@ -166,9 +166,12 @@ class Counts:
     def _count_waiting(self) -> None:
         """Count all runs that wait and their nodes, those of the same plan together."""
         by_plan: dict[int, list[_Waiting]] = {}
-        for waiting in self._waiting:
+        while self._waiting:
+            try:
+                waiting = self._waiting.pop()
+            except IndexError:  # another thread has taken the last
+                break
             by_plan.setdefault(id(waiting[0]), []).append(waiting)
-        self._waiting.clear()
         for runs in by_plan.values():
             plan = runs[0][0]
             whole = self._runs.setdefault((plan.graph_id, "complete"), list(_EMPTY))
@@ -176,7 +179,8 @@ class Counts:
             began, ended = (zip(*times, strict=True) for times in ([run[1] for run in runs], [run[2] for run in runs]))
             for node, begins, ends in zip(plan.ids, began, ended, strict=True):
                 numbers = self._node(plan.graph_id, node)
-                numbers[_OK] += len(ends)
+                ok = len(ends)
+                numbers[_OK] += ok
                 _observe_all(numbers, list(map(sub, ends, begins)))
 
     def _count_nodes(self, run: Workers) -> None:
@@ -223,8 +227,9 @@ def _observe(all_series: dict[Any, list[float]], key: Any, seconds: float) -> No
 
 
 def _observe_all(numbers: list[float], seconds: list[float]) -> None:
-    """Add many values to a histogram."""
-    numbers[_SUM] += sum(seconds)
+    """Add many values to a histogram. What is added is made before: no other thread adds something in between."""
+    total = sum(seconds)
+    numbers[_SUM] += total
     seconds.sort()
     below = 0
     for bucket, bound in enumerate(BOUNDS):

@@ -40,8 +40,8 @@ __all__ = ["Runway"]
 
 Policies = Mapping[str, Policy | None]
 
-# Where attempts that ended wait to be counted (`Gathered`), and those lists of it that were used here, by method and
-# status: the lists stay where they are.
+# Where attempts that ended wait to be counted (`Gathered`), and those of its lists that were used here, by what
+# differs from one first attempt to the next. They may be kept, since none is ever taken out of its heap.
 _Heap = dict[tuple[Any, ...], list[float]]
 _Found = dict[tuple[str, int], list[float]]
 
@@ -211,11 +211,13 @@ class Runway:
         self, flight: Flight, end: Response | BaseException, elapsed: float, heap: _Heap | None, found: _Found
     ) -> None:
         call, (status, reason) = flight.call, _told(end)
-        flight.within(self._attempts.tell_end, call, status, reason, elapsed)
-        if heap is not None and isinstance(end, Response):
-            alike = heap.get((self.name, self._host.url, call.method, call.attempt, status, reason))
-            if alike is not None:
-                found[call.method, status] = alike
+        if heap is None or not isinstance(end, Response):
+            flight.within(self._attempts.tell_end, call, status, reason, elapsed)
+            return
+        self._attempts.tell_end(call, status, reason, elapsed)
+        alike = heap.get((self.name, self._host.url, call.method, call.attempt, status, reason))
+        if alike is not None:
+            found[call.method, status] = alike
 
     def _give_back(self, call: Call, total: float | None) -> None:
         """After the first attempt: its slot, and to the call its own deadline."""

@@ -214,3 +214,16 @@ def test_who_begins_to_count_gets_all_from_then_on_whoever_counted_before(fake, 
     second.hand_over()
     assert counts[0] == {("GET", 200): 5, ("GET", 404): 5}
     assert counts[1] == {("GET", 200): TOGETHER + 5, ("GET", 404): TOGETHER + 5}
+
+
+def test_attempts_are_counted_by_method_and_never_more_than_wait_together(fake, make):
+    fake.on("GET /part/a", OK)
+    fake.on("HEAD /part/a", OK)
+    upstream, brought = make(idle=2), []
+    upstream.on("attempt.ended", Gathered(lambda about, seconds: brought.append((about[2], len(seconds)))))
+    graph = Graph("page")
+    graph.fetch("get", upstream, "/part/a")
+    graph.fetch("head", upstream, lambda context: Request("HEAD", "/part/a"), decode="bytes")
+    for _ in range(2 * TOGETHER):
+        graph.run({})
+    assert sorted(brought) == [("GET", TOGETHER)] * 2 + [("HEAD", TOGETHER)] * 2

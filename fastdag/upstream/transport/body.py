@@ -31,7 +31,7 @@ class RequestLine:
             authority = authority.encode("idna").decode()
         self._prefix = host.prefix
         self._after = f" HTTP/1.1\r\nHost: {authority}\r\n"
-        self._headers: Sequence[tuple[str, str]] | None = None
+        self._headers: tuple[tuple[str, str], ...] | None = None
         self._block = b""
         self._promise: tuple[str, str] | None = None
         self._rest = b""  # of a request without a body, behind its target
@@ -50,11 +50,12 @@ class RequestLine:
         """From here on, requests end with this call's headers: the calls of one request share theirs."""
         self._known.clear()
         block = self._block if call.headers is self._headers else _block(call.headers)
-        self._headers = None  # until all of it is there: nobody is to end as another's request
+        self._headers = None  # until all of it is there: no request is to end as another one
         self._block = block
         self._rest = self._tail(call.promise, "")
         self._promise = call.promise
-        self._headers = call.headers
+        # An instrument may have set a list, and change it before the next call.
+        self._headers = call.headers if type(call.headers) is tuple else None
 
     def _made(self, call: Call) -> bytes:
         text = f"{call.method} {self._prefix}{call.target}"

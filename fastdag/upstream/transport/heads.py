@@ -2,7 +2,7 @@
 
 An upstream's answers to the same question have the same head until its clock shows another second, or for longer. To
 parse it again tells nothing new: how an answer is framed follows from the bytes of its head and from nothing else
-(RFC 9112 §6.3).
+(RFC 9112 §6.3), except for HEAD, whose answers are not looked for here.
 """
 
 from __future__ import annotations

@@ -76,6 +76,15 @@ def test_a_promise_that_none_can_carry_leaves_no_request_with_the_end_of_another
     assert line.head(call()) == RequestLine(HOST).head(call())
 
 
+def test_headers_that_somebody_set_as_a_list_may_change():
+    line, headers = RequestLine(HOST), [("X-Id", "1")]
+    asked = call()
+    asked.headers = headers
+    assert b"X-Id: 1" in line.head(asked)
+    headers[0] = ("X-Id", "2")
+    assert b"X-Id: 2" in line.head(asked)
+
+
 def test_heads_that_never_come_again_are_forgotten():
     line = RequestLine(HOST)
     for number in range(1000):
